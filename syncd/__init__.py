@@ -1,0 +1,1 @@
+"""syncd keeps a shop's stock right on every channel within seconds."""
