@@ -1,0 +1,1 @@
+"""What is decided, as pure functions: no await, no IO, no clock, no chance."""

@@ -1,0 +1,108 @@
+"""What a channel may show of what is available, and what it may sell before we hear of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Final, Protocol
+
+NORMAL_ABOVE: Final = 500.0
+"""From this mean on a Poisson quantile is taken from the normal distribution (off by at most a few units there)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How much is kept back from a listing.
+
+    It is the larger of `safety_stock` units and `safety_percent` of what is available. `cap` is the most that the
+    listing shows, None for no limit.
+    """
+
+    safety_stock: int = 0
+    safety_percent: int = 0
+    cap: int | None = None
+
+
+class PolicyLike(Protocol):
+    """A policy with gaps: None takes the value of the row before."""
+
+    @property
+    def safety_stock(self) -> int | None:
+        """Units kept back."""
+
+    @property
+    def safety_percent(self) -> int | None:
+        """Percent of what is available that is kept back."""
+
+    @property
+    def cap(self) -> int | None:
+        """The most that is shown."""
+
+
+def overlay(defaults: Policy, *rows: PolicyLike) -> Policy:
+    """Return the policy in force: later rows win over earlier ones and over the defaults, field by field."""
+    stock, percent, cap = defaults.safety_stock, defaults.safety_percent, defaults.cap
+    for row in rows:
+        stock = stock if row.safety_stock is None else row.safety_stock
+        percent = percent if row.safety_percent is None else row.safety_percent
+        cap = cap if row.cap is None else row.cap
+    return Policy(safety_stock=stock, safety_percent=percent, cap=cap)
+
+
+def pool_target(available: int, policy: Policy) -> int:
+    """Return what a listing shows that shares its units with all others; never below zero.
+
+    A percentage of safety stock is rounded up to whole units.
+    """
+    percent_units = -(-available * policy.safety_percent // 100)
+    target = available - max(policy.safety_stock, percent_units)
+    if policy.cap is not None:
+        target = min(target, policy.cap)
+    return max(0, target)
+
+
+def margin(*, rate_per_s: float, window_s: float, quantile: float = 0.999, most: int = 1000) -> int:
+    """Return how many units a listing sells at most within a window of time, with the chance `quantile`.
+
+    It is the smallest q with P(sales <= q) >= quantile, sales being Poisson with the mean rate times window, and is
+    never above `most`. 0 where nothing sells or no time passes.
+    """
+    assert 0.5 <= quantile < 1, "a margin covers more than the median"
+    mean = rate_per_s * window_s
+    if rate_per_s <= 0 or window_s <= 0:
+        return 0
+    if mean >= most:
+        return most
+    if mean > NORMAL_ABOVE:
+        return min(most, _normal_quantile(mean, quantile))
+    return _poisson_quantile(mean, quantile=quantile, most=most)
+
+
+def _normal_quantile(mean: float, quantile: float) -> int:
+    """Return the quantile of a Poisson distribution of large mean; half a unit corrects for whole units."""
+    return math.ceil(mean + NormalDist().inv_cdf(quantile) * math.sqrt(mean) - 0.5)
+
+
+def _poisson_quantile(mean: float, *, quantile: float, most: int) -> int:
+    """Return the smallest q with P(Poisson(mean) <= q) >= quantile, at most `most`."""
+    chance = math.exp(-mean)
+    total = chance
+    units = 0
+    while total < quantile and units < most:
+        units += 1
+        chance *= mean / units
+        total += chance
+    return units
+
+
+def decay(rate_per_s: float, *, units: int, elapsed_s: float, half_life_s: float = 6 * 3600.0) -> float:
+    """Return the rate of sales after a sale of `units`, `elapsed_s` after the rate was last brought up to date.
+
+    What was sold counts half after each half life; a steady sale of r units per second settles at r. A sale that is
+    heard of late (`elapsed_s` below zero) counts as one of now. With no units it only brings the rate up to date.
+    """
+    assert half_life_s > 0, "a half life is a time"
+    assert units >= 0, "a sale takes units"
+    kept = math.exp2(-max(0.0, elapsed_s) / half_life_s)
+    return rate_per_s * kept + units * math.log(2) / half_life_s

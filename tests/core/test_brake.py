@@ -1,0 +1,44 @@
+"""Which changes wait for a person."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncd.core.brake import BrakeRule, Change, Trip, check
+
+RULE = BrakeRule(share=0.2, minimum=3, factor=10.0)
+
+
+def changes(*pairs: tuple[int | None, int]) -> list[Change]:
+    return [Change(before=before, after=after) for before, after in pairs]
+
+
+@pytest.mark.parametrize(
+    ("given", "listings", "expected"),
+    [
+        ([], 0, None),
+        ([(5, 0)] * 3, 14, Trip(to_zero=3, raised=0, listings=14)),
+        ([(5, 0)] * 3, 15, None),
+        ([(5, 0)] * 2, 2, None),
+        ([(5, -1)] * 3, 3, Trip(to_zero=3, raised=0, listings=3)),
+        ([(5, 1)] * 50, 50, None),
+        ([(0, 0)] * 50, 50, None),
+        ([(0, 1)] * 3, 10, Trip(to_zero=0, raised=3, listings=10)),
+        ([(-2, 1)] * 3, 10, Trip(to_zero=0, raised=3, listings=10)),
+        ([(2, 20)] * 50, 50, None),
+        ([(2, 21)] * 3, 10, Trip(to_zero=0, raised=3, listings=10)),
+        ([(None, 0)] * 50 + [(None, 900)] * 50, 100, None),
+        ([(5, 0)] * 2 + [(0, 5)] * 2, 4, None),
+        ([(5, 0)] * 4 + [(0, 5)] * 2, 10, Trip(to_zero=4, raised=2, listings=10)),
+    ],
+)
+def test_check(given: list[tuple[int | None, int]], listings: int, expected: Trip | None) -> None:
+    """Falls to zero and raises trip from the minimum on and above the share; other falls never do."""
+    assert check(changes(*given), listings=listings, rule=RULE) == expected
+
+
+def test_defaults() -> None:
+    """By default a fifth of the listings, twenty at least, may not fall to zero at once."""
+    assert check(changes(*[(1, 0)] * 20), listings=100, rule=BrakeRule()) is None
+    assert check(changes(*[(1, 0)] * 19), listings=20, rule=BrakeRule()) is None
+    assert check(changes(*[(1, 0)] * 20), listings=99, rule=BrakeRule()) == Trip(to_zero=20, raised=0, listings=99)

@@ -1,0 +1,140 @@
+"""The one rule of writing, case by case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from syncd.core.plan import Idle, Lane, Look, Pace, Send, Step, View, Wait, decide
+from syncd.core.shown import OpenWrite, Range
+from syncd.core.terms import WriteMode
+
+CAS, DELTA, ABSOLUTE = WriteMode.COMPARE_AND_SET, WriteMode.DELTA, WriteMode.ABSOLUTE
+PACE = Pace(visible_us=10, read_us=15, raise_us=5)
+NOW = 1_000
+OPEN = OpenWrite(value=4, sent_at=995, until=1_030)
+
+
+def step(
+    mode: WriteMode, target: int | None, low: int | None, high: int = 0, *, likely: int | None = None, **more: Any
+) -> Step:
+    known = None if low is None else Range(low=low, high=high, likely=high if likely is None else likely)
+    return decide(View(mode=mode, target=target, shown=known, pace=PACE, **more), now=NOW)
+
+
+@pytest.mark.parametrize("mode", list(WriteMode))
+def test_what_is_right_is_left_alone(mode: WriteMode) -> None:
+    """A listing at its target, one without a target, and one that the channel refuses are not touched."""
+    assert step(mode, 5, 5, 5) == Idle()
+    assert step(mode, None, 5, 5) == Idle()
+    assert step(mode, 2, 5, 5, parked=True) == Idle()
+    assert step(mode, 0, -3, -3) == Idle()
+
+
+def test_what_was_never_read_is_read() -> None:
+    """Nothing is written before the first reading, which a listing without a target gets, too."""
+    assert step(CAS, 5, None) == Look(at=NOW)
+    assert step(CAS, None, None) == Look(at=NOW)
+    assert step(CAS, 5, None, parked=True) == Idle()
+
+
+@pytest.mark.parametrize(
+    ("mode", "low", "expected"),
+    [
+        (CAS, 9, Send(lane=Lane.FALL, quantity=4, expected=9)),
+        (CAS, 7, Send(lane=Lane.FALL, quantity=4, expected=9)),
+        (DELTA, 9, Send(lane=Lane.FALL, quantity=4, delta=-5)),
+        (DELTA, 7, Look(at=NOW)),
+        (ABSOLUTE, 7, Send(lane=Lane.FALL, quantity=4)),
+    ],
+)
+def test_falls(mode: WriteMode, low: int, expected: Step) -> None:
+    """A number above its target falls at once; a delta needs to know the number."""
+    assert step(mode, 4, low, 9) == expected
+
+
+@pytest.mark.parametrize("mode", list(WriteMode))
+def test_a_fall_to_zero_is_unconditional(mode: WriteMode) -> None:
+    """Zero is sent without a condition, also when the number is not known, held, or a unit may come back."""
+    sent = Send(lane=Lane.ZERO, quantity=0)
+    assert step(mode, 0, 2, 9) == sent
+    assert step(mode, 0, 9, 9, held=True, gives_until=NOW + 50, stale=True) == sent
+
+
+def test_a_fall_that_was_sent_is_verified_before_it_is_sent_again() -> None:
+    """The same number is read back once it can be seen; only then, or when it cannot be read, it is sent again."""
+    sent = OpenWrite(value=4, sent_at=NOW - 5, until=NOW + 30)
+    assert step(ABSOLUTE, 4, 4, 9, last_open=sent) == Look(at=NOW + 5)
+    old = OpenWrite(value=4, sent_at=NOW - 12, until=NOW + 30)
+    assert step(ABSOLUTE, 4, 4, 9, last_open=old, read_at=NOW - 20) == Look(at=NOW)
+    assert step(ABSOLUTE, 4, 4, 9, last_open=old, read_at=NOW - 1) == Send(lane=Lane.FALL, quantity=4)
+    unread = OpenWrite(value=0, sent_at=NOW - 20, until=NOW + 30)
+    assert step(ABSOLUTE, 0, 0, 9, last_open=unread) == Send(lane=Lane.ZERO, quantity=0)
+    other = OpenWrite(value=6, sent_at=NOW - 5, until=NOW + 30)
+    assert step(ABSOLUTE, 4, 4, 9, last_open=other) == Send(lane=Lane.FALL, quantity=4)
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        (CAS, Send(lane=Lane.RAISE, quantity=9, expected=4)),
+        (DELTA, Send(lane=Lane.RAISE, quantity=9, delta=5)),
+        (ABSOLUTE, Send(lane=Lane.RAISE, quantity=9)),
+    ],
+)
+def test_a_raise_waits_first(mode: WriteMode, expected: Step) -> None:
+    """A raise is damped, then sent."""
+    assert step(mode, 9, 4, 4) == Wait(lane=Lane.RAISE, at=NOW + 5)
+    assert step(mode, 9, 4, 4, raise_at=NOW + 3) == Wait(lane=Lane.RAISE, at=NOW + 3)
+    assert step(mode, 9, 4, 4, raise_at=NOW) == expected
+
+
+def test_what_keeps_a_raise_back() -> None:
+    """A held listing is not raised, nor one that a unit may come back to, nor one whose number is not known."""
+    assert step(CAS, 9, 4, 4, raise_at=0, held=True) == Idle()
+    assert step(CAS, 9, 4, 4, raise_at=0, gives_until=NOW + 50) == Wait(lane=Lane.RAISE, at=NOW + 50)
+    assert step(CAS, 9, 4, 4, raise_at=0, gives_until=NOW) == Send(lane=Lane.RAISE, quantity=9, expected=4)
+    assert step(CAS, 9, 3, 4, raise_at=0) == Look(at=NOW)
+    assert step(ABSOLUTE, 9, 3, 4, raise_at=0) == Send(lane=Lane.RAISE, quantity=9)
+    assert step(ABSOLUTE, 9, 3, 4, raise_at=0, last_open=OPEN, settled_at=1_030) == Look(at=NOW)
+
+
+def test_an_absolute_write_leaves_a_margin() -> None:
+    """Own sales that were not read yet are left out, and a listing within the margin is left alone."""
+    assert step(ABSOLUTE, 9, 12, 12, margin=2) == Send(lane=Lane.FALL, quantity=7)
+    assert step(ABSOLUTE, 9, 7, 7, margin=2) == Idle()
+    assert step(ABSOLUTE, 9, 6, 6, margin=2, raise_at=0) == Send(lane=Lane.RAISE, quantity=7)
+    assert step(ABSOLUTE, 1, 5, 5, margin=2) == Send(lane=Lane.ZERO, quantity=0)
+
+
+def test_a_wide_range_is_read_at_most_once_per_interval() -> None:
+    """A range that is merely wide never writes; it is read again, not too often."""
+    assert step(CAS, 9, 7, 9) == Look(at=NOW)
+    assert step(CAS, 9, 7, 9, read_at=NOW - 5) == Look(at=NOW + 10)
+    assert step(CAS, 9, 7, 9, read_at=NOW - 50) == Look(at=NOW)
+
+
+def test_an_open_write_is_read_back_when_that_can_tell() -> None:
+    """It is read once after it was sent, and once after its time has ended."""
+    assert step(CAS, 4, 4, 4, last_open=OPEN, read_at=990, settled_at=1_030) == Look(at=NOW)
+    assert step(CAS, 4, 4, 4, last_open=OPEN, read_at=998, settled_at=1_030) == Look(at=1_031)
+    assert step(CAS, 4, 4, 4, last_open=OPEN, read_at=998, settled_at=999) == Look(at=NOW)
+    assert step(CAS, 4, 4, 4, last_open=OPEN, read_at=998, settled_at=990) == Look(at=1_013)
+    assert step(CAS, 4, 4, 4, last_open=OPEN, read_at=998) == Look(at=1_001)
+
+
+def test_a_stale_write_asks_for_a_reading() -> None:
+    """After a guarded write met another number, the listing is read before anything else but a fall to zero."""
+    assert step(CAS, 4, 9, 9, stale=True) == Look(at=NOW)
+    assert step(CAS, 0, 9, 9, stale=True) == Send(lane=Lane.ZERO, quantity=0)
+    assert step(CAS, 0, 0, 0, stale=True) == Look(at=NOW)
+
+
+def test_a_unit_that_may_come_back_is_no_reason_to_write_the_same_again() -> None:
+    """A range that only a possible restore lifts above the target is read, not written, at zero, too."""
+    assert step(ABSOLUTE, 4, 4, 5, likely=4) == Look(at=NOW)
+    assert step(CAS, 0, 0, 1, likely=0) == Look(at=NOW)
+    assert step(CAS, 4, 8, 9, likely=8) == Send(lane=Lane.FALL, quantity=4, expected=8)
+    unknown = OpenWrite(value=9, sent_at=995, until=1_030)
+    assert step(CAS, 4, 4, 9, likely=4, last_open=unknown) == Send(lane=Lane.FALL, quantity=4, expected=9)
