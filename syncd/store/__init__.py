@@ -1,0 +1,1 @@
+"""The only SQL. Rows never leave this package."""

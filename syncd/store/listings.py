@@ -1,0 +1,249 @@
+"""Listings: what each should show, is believed to show and was seen to show, and our writes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select, update
+
+from syncd.core.plan import Lane
+from syncd.core.shown import Base
+from syncd.core.terms import AccountId, Instant, ListingInfo, ListingRef, Location, SkuId
+from syncd.store.rows import ListingRow
+from syncd.store.statements import Among, change, insert_new, listed, table
+
+_LISTING = table(ListingRow)
+
+
+@dataclass(slots=True, kw_only=True)
+class Listing:
+    """A listing in the hands of a decision; `changed` says that it must be saved."""
+
+    id: int
+    account: AccountId
+    ref: ListingRef
+    sku_id: SkuId | None
+    location: Location
+    remote_sku: str
+    active: bool
+    managed: bool
+    vanished: bool
+    target: int | None
+    base: Base | None
+    low: int | None
+    high: int | None
+    lane: int | None
+    due_at: Instant | None
+    attempts: int
+    in_flight: bool
+    stale: bool
+    held: str
+    parked: str
+    seen: int | None
+    seen_at: Instant | None
+    demand: float
+    demand_at: Instant | None
+    changed: bool = False
+
+
+_COLUMNS = tuple(
+    _LISTING.c[name]
+    for name in (
+        "id", "account", "remote_id", "remote_location", "sku_id", "location", "remote_sku", "active", "managed",
+        "vanished_at", "target", "base", "base_from", "base_until", "low", "high", "lane", "due_at", "attempts",
+        "in_flight", "stale", "held", "parked", "seen", "seen_at", "demand", "demand_at",
+    )
+)  # fmt: skip
+
+
+def _listing(row: Sequence[Any]) -> Listing:
+    (
+        row_id, account, remote_id, remote_location, sku_id, location, remote_sku, active, managed, vanished_at,
+        target, base, base_from, base_until, low, high, lane, due_at, attempts, in_flight, stale, held, parked, seen,
+        seen_at, demand, demand_at,
+    ) = row  # fmt: skip
+    return Listing(
+        id=row_id,
+        account=account,
+        ref=ListingRef(remote_id=remote_id, remote_location=remote_location),
+        sku_id=sku_id,
+        location=location,
+        remote_sku=remote_sku,
+        active=active,
+        managed=managed,
+        vanished=vanished_at is not None,
+        target=target,
+        base=None if base is None else Base(value=base, since=base_from, until=base_until),
+        low=low,
+        high=high,
+        lane=lane,
+        due_at=due_at,
+        attempts=attempts,
+        in_flight=in_flight,
+        stale=stale,
+        held=held,
+        parked=parked,
+        seen=seen,
+        seen_at=seen_at,
+        demand=demand,
+        demand_at=demand_at,
+    )
+
+
+def _load(conn: Connection, query: Select[Any], values: Mapping[str, Any]) -> list[Listing]:
+    return [_listing(tuple(row)) for row in conn.execute(query, values).all()]
+
+
+_OF_SKUS = select(*_COLUMNS).where(Among(_LISTING.c.sku_id, "ids"))
+_BY_REMOTE = select(*_COLUMNS).where(_LISTING.c.account == bindparam("account"), Among(_LISTING.c.remote_id, "ids"))
+_BY_REMOTES = select(*_COLUMNS).where(Among(_LISTING.c.account, "accounts"), Among(_LISTING.c.remote_id, "ids"))
+_BY_ID = select(*_COLUMNS).where(Among(_LISTING.c.id, "ids"))
+_PAGE = select(*_COLUMNS).where(_LISTING.c.id > bindparam("after")).order_by(_LISTING.c.id).limit(bindparam("most"))
+# The empty text keeps the planner on the primary key: the index on accounts would sort a whole account for each page.
+_PAGE_OF = _PAGE.where((_LISTING.c.account + "") == bindparam("account"))
+_DUE_WHERE = and_(
+    _LISTING.c.account == bindparam("account"), Among(_LISTING.c.lane, "lanes"), _LISTING.c.in_flight.is_(False)
+)
+_DUE = (
+    select(*_COLUMNS)
+    .where(_DUE_WHERE, _LISTING.c.due_at <= bindparam("now"))
+    .order_by(_LISTING.c.lane, _LISTING.c.due_at)
+    .limit(bindparam("most"))
+)
+_NEXT_DUE = select(func.min(_LISTING.c.due_at)).where(_DUE_WHERE)
+
+
+def of_skus(conn: Connection, ids: Collection[SkuId]) -> list[Listing]:
+    """Return every listing of these SKUs."""
+    return _load(conn, _OF_SKUS, {"ids": listed(conn, ids)}) if ids else []
+
+
+def by_remote(conn: Connection, account: AccountId, remote_ids: Collection[str]) -> list[Listing]:
+    """Return every listing of an account with one of these remote ids, at any remote location."""
+    return _load(conn, _BY_REMOTE, {"account": account, "ids": listed(conn, remote_ids)}) if remote_ids else []
+
+
+def by_remotes(conn: Connection, wanted: Collection[tuple[AccountId, str]]) -> list[Listing]:
+    """Return every listing with one of these (account, remote id); some with another pair of both may be among them."""
+    if not wanted:
+        return []
+    names, ids = {account for account, _ in wanted}, {remote_id for _, remote_id in wanted}
+    return _load(conn, _BY_REMOTES, {"accounts": listed(conn, sorted(names)), "ids": listed(conn, sorted(ids))})
+
+
+def by_id(conn: Connection, ids: Collection[int]) -> list[Listing]:
+    """Return these listings."""
+    return _load(conn, _BY_ID, {"ids": listed(conn, ids)}) if ids else []
+
+
+def page(conn: Connection, *, after: int, limit: int, account: AccountId | None = None) -> list[Listing]:
+    """Return the next listings by id, of one account or of all."""
+    values = {"after": after, "most": limit, "account": account}
+    return _load(conn, _PAGE if account is None else _PAGE_OF, values)
+
+
+def due(conn: Connection, account: AccountId, *, lanes: Collection[Lane], now: Instant, limit: int) -> list[Listing]:
+    """Return listings with work that is due and not in flight, most urgent first."""
+    wanted = listed(conn, [int(lane) for lane in lanes])
+    return _load(conn, _DUE, {"account": account, "lanes": wanted, "now": now, "most": limit})
+
+
+def next_due(conn: Connection, account: AccountId, *, lanes: Collection[Lane]) -> Instant | None:
+    """Return when the next work of these lanes is due."""
+    wanted = listed(conn, [int(lane) for lane in lanes])
+    return conn.execute(_NEXT_DUE, {"account": account, "lanes": wanted}).scalar()
+
+
+def count(conn: Connection, account: AccountId) -> int:
+    """Return how many listings an account has."""
+    return int(conn.execute(select(func.count()).where(_LISTING.c.account == account)).scalar_one())
+
+
+def busy(conn: Connection) -> int:
+    """Return how many listings have a write to be sent or under way."""
+    c = _LISTING.c
+    query = select(func.count()).where(or_(c.lane.in_([0, 1, 2]), c.in_flight))
+    return int(conn.execute(query).scalar_one())
+
+
+def released(conn: Connection) -> int:
+    """Return how many listings have a target."""
+    return int(conn.execute(select(func.count()).where(_LISTING.c.target.is_not(None))).scalar_one())
+
+
+def save(conn: Connection, listings: Iterable[Listing], *, now: Instant) -> None:
+    """Write what was decided on listings."""
+    values = [_values(listing, now) for listing in listings]
+    if values:
+        change(conn, ListingRow, "id", values)
+
+
+def _values(listing: Listing, now: Instant) -> dict[str, Any]:
+    base = listing.base
+    return {
+        "k": listing.id,
+        "v_sku_id": listing.sku_id,
+        "v_location": listing.location,
+        "v_vanished_at": now if listing.vanished else None,
+        "v_target": listing.target,
+        "v_base": None if base is None else base.value,
+        "v_base_from": None if base is None else base.since,
+        "v_base_until": None if base is None else base.until,
+        "v_low": listing.low,
+        "v_high": listing.high,
+        "v_lane": listing.lane,
+        "v_due_at": listing.due_at,
+        "v_attempts": listing.attempts,
+        "v_in_flight": listing.in_flight,
+        "v_stale": listing.stale,
+        "v_held": listing.held,
+        "v_parked": listing.parked,
+        "v_seen": listing.seen,
+        "v_seen_at": listing.seen_at,
+        "v_demand": listing.demand,
+        "v_demand_at": listing.demand_at,
+    }
+
+
+def touch_seen(conn: Connection, values: Sequence[tuple[int, int, Instant]]) -> None:
+    """Note readings that confirm a belief, so that there is nothing to do: (listing id, quantity, instant)."""
+    if values:
+        rows = [{"k": k, "v_seen": seen, "v_seen_at": at, "v_lane": None, "v_due_at": None} for k, seen, at in values]
+        change(conn, ListingRow, "id", rows)
+
+
+def catalogue(
+    conn: Connection, account: AccountId, infos: Sequence[ListingInfo], *, skus: Mapping[str, SkuId], now: Instant
+) -> None:
+    """Make listings known, or refresh what the channel says of them; a mapping that is there stays."""
+    rows = [_catalogue_values(account, info, skus, now) for info in infos]
+    insert_new(conn, ListingRow, keys=("account", "remote_id", "remote_location"), values=rows)
+    c = _LISTING.c
+    for row in rows:
+        where = and_(c.account == account, c.remote_id == row["remote_id"], c.remote_location == row["remote_location"])
+        fresh = {name: row[name] for name in ("remote_sku", "title", "active", "managed", "catalogued_at")}
+        conn.execute(update(_LISTING).where(where).values(**fresh, vanished_at=None))
+
+
+def _catalogue_values(account: AccountId, info: ListingInfo, skus: Mapping[str, SkuId], now: Instant) -> dict[str, Any]:
+    return {
+        "account": account,
+        "remote_id": info.ref.remote_id,
+        "remote_location": info.ref.remote_location,
+        "remote_sku": info.sku,
+        "title": info.title[:200],
+        "sku_id": skus.get(info.sku),
+        "active": info.active,
+        "managed": info.managed,
+        "catalogued_at": now,
+    }
+
+
+def vanish(conn: Connection, account: AccountId, *, before: Instant, now: Instant) -> int:
+    """Note listings that a finished catalogue read did not show; return how many are new."""
+    c = _LISTING.c
+    old = and_(c.account == account, c.vanished_at.is_(None), or_(c.catalogued_at < before, c.catalogued_at.is_(None)))
+    gone = {"vanished_at": now, "lane": None, "due_at": None, "target": None}
+    return conn.execute(update(_LISTING).where(old).values(**gone)).rowcount

@@ -1,0 +1,272 @@
+"""Listings as people look at them: what each should show, seems to show and was seen to show. Read-only."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, or_, select
+
+from syncd.store import accounts
+from syncd.store.rows import BrakeRow, DriftRow, ListingRow, SkuRow
+from syncd.store.statements import table
+from syncd.store.views import contains, lane_name, moment, moment_or_none
+
+_SKU = table(SkuRow)
+_LISTING = table(ListingRow)
+_DRIFT = table(DriftRow)
+_BRAKE = table(BrakeRow)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListingView:
+    """A place where a channel shows a number: `low` to `high` is what it is believed to show, `lane` what waits."""
+
+    id: int
+    account: str
+    remote_id: str
+    remote_location: str
+    remote_sku: str
+    title: str
+    sku: str | None
+    location: str
+    active: bool
+    managed: bool
+    vanished: bool
+    target: int | None
+    low: int | None
+    high: int | None
+    seen: int | None
+    seen_at: datetime | None
+    lane: str | None
+    due_at: datetime | None
+    in_flight: bool
+    held: str
+    parked: str
+
+
+_SHOWN = (
+    "id", "account", "remote_id", "remote_location", "remote_sku", "title", "location", "active", "managed", "target",
+    "low", "high", "seen", "in_flight", "held", "parked",
+)  # fmt: skip
+
+
+def listing_views(conn: Connection, *where: ColumnElement[bool], limit: int | None) -> list[ListingView]:
+    """Return the listings for which all conditions hold, in the order of their ids."""
+    columns = [_LISTING.c[name] for name in (*_SHOWN, "vanished_at", "seen_at", "lane", "due_at")]
+    query = select(*columns, _SKU.c.code).outerjoin(_SKU, _SKU.c.id == _LISTING.c.sku_id)
+    rows = conn.execute(query.where(*where).order_by(_LISTING.c.id).limit(limit))
+    return [
+        ListingView(
+            **{name: row[name] for name in _SHOWN},
+            sku=row["code"],
+            vanished=row["vanished_at"] is not None,
+            seen_at=moment_or_none(row["seen_at"]),
+            lane=lane_name(row["lane"]),
+            due_at=moment_or_none(row["due_at"]),
+        )
+        for row in rows.mappings()
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListingFilter:
+    """Which listings are asked for; what is None or empty asks for nothing."""
+
+    account: str = ""
+    text: str = ""
+    unmapped: bool | None = None
+    parked: bool | None = None
+    held: bool | None = None
+    vanished: bool | None = None
+
+
+def listings(conn: Connection, asked: ListingFilter, *, after: int = 0, limit: int) -> list[ListingView]:
+    """Return listings in the order of their ids, those above `after`."""
+    c = _LISTING.c
+    where: list[ColumnElement[bool]] = [c.id > after]
+    if asked.account:
+        where.append(c.account == asked.account)
+    if asked.text:
+        where.append(contains(asked.text, c.remote_id, c.remote_sku, c.title))
+    for wanted, condition in (
+        (asked.unmapped, c.sku_id.is_(None)),
+        (asked.parked, c.parked != ""),
+        (asked.held, c.held != ""),
+        (asked.vanished, c.vanished_at.is_not(None)),
+    ):
+        if wanted is not None:
+            where.append(condition if wanted else ~condition)
+    return listing_views(conn, *where, limit=limit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchView:
+    """A listing without a SKU, and the SKU that its own code fits."""
+
+    account: str
+    remote_id: str
+    remote_location: str
+    remote_sku: str
+    sku: str
+
+
+def matches(conn: Connection, *, account: str = "", loose: bool = False) -> list[MatchView]:
+    """Return listings without a SKU whose own code is one.
+
+    `loose` forgives case, width and space where one SKU fits, and proposes a counted SKU also to a listing whose SKU
+    was made of its own code and never counted.
+    """
+    c = _LISTING.c
+    query = select(c.account, c.remote_id, c.remote_location, c.remote_sku, c.sku_id)
+    query = query.outerjoin(_SKU, _SKU.c.id == c.sku_id).where(c.remote_sku != "", c.vanished_at.is_(None))
+    query = query.where(c.sku_id.is_(None) if not loose else _SKU.c.opened_at.is_(None)).order_by(c.id)
+    if account:
+        query = query.where(c.account == account)
+    codes = _folded(conn)
+    found = []
+    for row in conn.execute(query):
+        fitting = _fitting(row, codes.get(fold(row.remote_sku), {}), loose=loose)
+        if fitting is not None:
+            names = ("account", "remote_id", "remote_location", "remote_sku")
+            found.append(MatchView(**{name: getattr(row, name) for name in names}, sku=fitting))
+    return found
+
+
+def _fitting(row: Any, alike: Mapping[str, bool], *, loose: bool) -> str | None:
+    """Return the SKU for a listing among those alike (code and whether it was counted), None where none is certain."""
+    exact = row.remote_sku if row.sku_id is None and row.remote_sku in alike else None
+    if not loose:
+        return exact
+    others = [code for code in alike if code != row.remote_sku]
+    counted = [code for code in others if alike[code]]
+    if len(counted) == 1 and not alike.get(row.remote_sku):
+        return counted[0]
+    return exact or (others[0] if len(others) == 1 and row.sku_id is None else None)
+
+
+def fold(code: str) -> str:
+    """Return a code without differences of case, width (Unicode NFKC) and surrounding space."""
+    return unicodedata.normalize("NFKC", code).casefold().strip()
+
+
+def _folded(conn: Connection) -> dict[str, dict[str, bool]]:
+    """Return all SKUs by their folded code, with whether each was counted."""
+    found: dict[str, dict[str, bool]] = defaultdict(dict)
+    for row in conn.execute(select(_SKU.c.code, _SKU.c.opened_at).order_by(_SKU.c.code)):
+        found[fold(row.code)][row.code] = row.opened_at is not None
+    return found
+
+
+# --- what waits for a person ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftView:
+    """A number that somebody else changed and that waits for a person's word."""
+
+    id: int
+    account: str
+    remote_id: str
+    remote_location: str
+    sku: str | None
+    seen: int
+    expected_low: int
+    expected_high: int
+    at: datetime
+
+
+def pending_drift(conn: Connection, *, limit: int) -> list[DriftView]:
+    """Return drift that waits, oldest first."""
+    d, c = _DRIFT.c, _LISTING.c
+    query = (
+        select(d.id, d.account, c.remote_id, c.remote_location, d.seen, d.expected_low, d.expected_high, d.at)
+        .add_columns(_SKU.c.code.label("sku"))
+        .join(_LISTING, c.id == d.listing_id)
+        .outerjoin(_SKU, _SKU.c.id == d.sku_id)
+        .where(d.state == "pending")
+        .order_by(d.id)
+        .limit(limit)
+    )
+    return [DriftView(**{**row, "at": moment(row["at"])}) for row in conn.execute(query).mappings()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrakeView:
+    """A change that the brake holds: how many listings would fall to zero or rise, of how many."""
+
+    id: int
+    inbox_id: int
+    cause: str
+    to_zero: int
+    raised: int
+    listings: int
+    at: datetime
+
+
+def brakes(conn: Connection) -> list[BrakeView]:
+    """Return what the brake holds."""
+    names = ("id", "inbox_id", "cause", "to_zero", "raised", "listings")
+    return [BrakeView(**{n: getattr(row, n) for n in names}, at=moment(row.at)) for row in accounts.held(conn)]
+
+
+# --- before an account is released --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseView:
+    """What writing to an account would do: of `listings`, how many would change, and why others would not.
+
+    `unopened` have a SKU without an opening count (or its place is not known), `unread` were never seen.
+    """
+
+    listings: int
+    changes: int
+    to_zero: int
+    raises: int
+    falls: int
+    unopened: int
+    unmapped: int
+    unmanaged: int
+    parked: int
+    unread: int
+
+
+def release_preview(conn: Connection, account: str) -> ReleaseView:
+    """Return what writing to an account would do, by what is believed now."""
+    c = _LISTING.c
+    writable = c.target.is_not(None) & (c.parked == "")
+    counted: dict[str, ColumnElement[bool]] = {
+        "listings": c.id.is_not(None),
+        "changes": writable & or_(c.low != c.target, c.high != c.target),
+        "to_zero": writable & (c.target == 0) & (c.high > 0),
+        "raises": writable & (c.high < c.target),
+        "falls": writable & (c.high > c.target),
+        "unopened": c.target.is_(None) & c.sku_id.is_not(None) & c.managed,
+        "unmapped": c.sku_id.is_(None),
+        "unmanaged": ~c.managed,
+        "parked": c.parked != "",
+        "unread": c.low.is_(None),
+    }
+    sums = [func.count().filter(condition).label(name) for name, condition in counted.items()]
+    row = conn.execute(select(*sums).where(c.account == account, c.vanished_at.is_(None))).mappings().one()
+    return ReleaseView(**row)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """How the brake ended for a fact: `state` is held, released or refused."""
+
+    id: int
+    state: str
+
+
+def held_by(conn: Connection, inbox_id: int) -> Held | None:
+    """Return what the brake did with a fact, None where it let it pass."""
+    b = _BRAKE.c
+    row = conn.execute(select(b.id, b.state).where(b.inbox_id == inbox_id).order_by(b.id.desc()).limit(1)).first()
+    return None if row is None else Held(id=row.id, state=row.state)

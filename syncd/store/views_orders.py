@@ -1,0 +1,204 @@
+"""Orders as people look at them. Read-only; there is no personal data in them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, and_, func, or_, select, union
+
+from syncd.core.terms import FulfilmentStatus, PaymentStatus, ReturnStatus
+from syncd.store.rows import BalanceRow, KitRow, OrderLineRow, OrderRow, SkuRow
+from syncd.store.statements import table
+from syncd.store.views import contains, moment
+
+_ORDER = table(OrderRow)
+_LINE = table(OrderLineRow)
+_SKU = table(SkuRow)
+_KIT = table(KitRow)
+_BALANCE = table(BalanceRow)
+
+FLAGS: Final = ("open", "closed", "cancelled")
+"""Words for the order as a whole. Open: not cancelled, not closed, and something is still to be shipped."""
+WORDS: Final = frozenset(
+    {*FLAGS, *(str(word) for words in (PaymentStatus, FulfilmentStatus, ReturnStatus) for word in words)}
+)
+"""Every word by which orders can be asked for: the flags and the unified status words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFilter:
+    """Which orders are asked for. `words` all have to fit; `delayed` ones have units that the stock does not cover."""
+
+    account: str = ""
+    words: Collection[str] = ()
+    text: str = ""
+    delayed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderView:
+    """An order. Units are sums over its lines; `unmapped` lines wait in quarantine. `row` is for the next page."""
+
+    row: int
+    account: str
+    order_id: str
+    number: str
+    ordered_at: datetime
+    read_at: datetime
+    cancelled: bool
+    closed: bool
+    ignored: bool
+    payment: str
+    payment_raw: str
+    fulfilment: str
+    fulfilment_raw: str
+    returns: str
+    returns_raw: str
+    amount: str
+    currency: str
+    units: int
+    units_cancelled: int
+    units_shipped: int
+    unmapped: int
+    delayed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderLineView:
+    """A line of an order; `short` is set where the stock does not cover what is promised of its SKU."""
+
+    line_id: str
+    remote_id: str
+    remote_sku: str
+    sku: str | None
+    location: str
+    quantity: int
+    cancelled: int
+    shipped: int
+    returned: int
+    short: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderDetail:
+    """An order with its lines."""
+
+    order: OrderView
+    lines: tuple[OrderLineView, ...]
+
+
+_HEAD = (
+    "account", "number", "cancelled", "closed", "ignored", "payment", "payment_raw", "fulfilment", "fulfilment_raw",
+    "returns", "returns_raw", "amount", "currency",
+)  # fmt: skip
+
+
+def orders(conn: Connection, asked: OrderFilter, *, before: int | None = None, limit: int) -> list[OrderView]:
+    """Return orders, those first that were heard of last; `before` is the last row of the page before."""
+    where = [_fits(word) for word in asked.words]
+    if asked.account:
+        where.append(_ORDER.c.account == asked.account)
+    if asked.text:
+        where.append(contains(asked.text, _ORDER.c.number))
+    if asked.delayed:
+        where.append(_delayed())
+    if before is not None:
+        where.append(_ORDER.c.id < before)
+    return _views(conn, select(_ORDER).where(*where).order_by(_ORDER.c.id.desc()).limit(limit))
+
+
+def order_detail(conn: Connection, account: str, order_id: str) -> OrderDetail | None:
+    """Return an order with its lines; None where it is not known."""
+    c = _ORDER.c
+    found = _views(conn, select(_ORDER).where(c.account == account, c.remote_id == order_id))
+    return OrderDetail(order=found[0], lines=_lines(conn, found[0].row)) if found else None
+
+
+def _fits(word: str) -> ColumnElement[bool]:
+    c = _ORDER.c
+    status = or_(c.payment == word, c.fulfilment == word, c.returns == word)
+    match word:
+        case "open":
+            return and_(~c.cancelled, ~c.closed, c.id.in_(_open_orders()))
+        case "closed":
+            return c.closed
+        case "cancelled":
+            return or_(c.cancelled, status)
+        case _:
+            return status
+
+
+def _open_orders() -> Select[Any]:
+    return select(_LINE.c.order_id).where(_LINE.c.quantity > _LINE.c.cancelled + _LINE.c.shipped)
+
+
+def _delayed() -> ColumnElement[bool]:
+    return and_(~_ORDER.c.ignored, _ORDER.c.id.in_(_open_orders().where(_LINE.c.sku_id.in_(_short()))))
+
+
+def _short() -> CompoundSelect[Any]:
+    """Select counted SKUs of which more is promised than there is, and kits that have one as a component."""
+    b = _BALANCE.c
+    short = select(b.sku_id).join(_SKU, _SKU.c.id == b.sku_id).where(_SKU.c.opened_at.is_not(None))
+    short = short.group_by(b.sku_id).having(func.sum(b.on_hand - b.committed - b.held) < 0)
+    return union(short, select(_KIT.c.kit_id).where(_KIT.c.component_id.in_(short)))
+
+
+def _views(conn: Connection, query: Select[Any]) -> list[OrderView]:
+    rows = conn.execute(query).mappings().all()
+    sums = _sums(conn, [row["id"] for row in rows])
+    return [
+        OrderView(
+            row=row["id"],
+            order_id=row["remote_id"],
+            ordered_at=moment(row["ordered_at"]),
+            read_at=moment(row["read_at"]),
+            **{name: row[name] for name in _HEAD},
+            **(sums.get(row["id"]) or _NO_LINES),
+        )
+        for row in rows
+    ]
+
+
+_NO_LINES: Final = {"units": 0, "units_cancelled": 0, "units_shipped": 0, "unmapped": 0, "delayed": False}
+
+
+def _sums(conn: Connection, ids: list[int]) -> dict[int, dict[str, Any]]:
+    c = _LINE.c
+    waits = and_(c.quantity > c.cancelled + c.shipped, c.sku_id.in_(_short()))
+    query = (
+        select(
+            c.order_id,
+            func.sum(c.quantity).label("units"),
+            func.sum(c.cancelled).label("units_cancelled"),
+            func.sum(c.shipped).label("units_shipped"),
+            func.count().filter(c.sku_id.is_(None)).label("unmapped"),
+            func.count().filter(waits).label("delayed"),
+        )
+        .where(c.order_id.in_(ids))
+        .group_by(c.order_id)
+    )
+    found = {}
+    for row in conn.execute(query).mappings() if ids else ():
+        numbers = {name: int(row[name]) for name in _NO_LINES}
+        found[int(row["order_id"])] = {**numbers, "delayed": numbers["delayed"] > 0}
+    return found
+
+
+def _lines(conn: Connection, row_id: int) -> tuple[OrderLineView, ...]:
+    c = _LINE.c
+    names = ("line_id", "remote_id", "remote_sku", "location", "quantity", "cancelled", "shipped", "returned")
+    short = and_(c.quantity > c.cancelled + c.shipped, c.sku_id.in_(_short()))
+    columns = (*(c[name] for name in names), _SKU.c.code, short.label("short"))
+    query = select(*columns).outerjoin(_SKU, _SKU.c.id == c.sku_id)
+    return tuple(
+        OrderLineView(
+            **{name: row[name] for name in names},
+            sku=row["code"],
+            short=bool(row["short"]),
+        )
+        for row in conn.execute(query.where(c.order_id == row_id).order_by(c.line_id)).mappings()
+    )
