@@ -1,0 +1,36 @@
+"""Settings: one TOML file, the environment, and secrets from where secrets belong.
+
+`load` answers frozen values, or raises one `ConfigError` that holds every problem. A value is taken from the first of:
+the environment (`SYNCD_DAEMON__DATA_DIR`, `SYNCD_CHANNELS__SHOP__POLL_S`), the file, the default. Secrets have an order
+of their own, see `syncd.settings.credentials`.
+"""
+
+from __future__ import annotations
+
+from syncd.settings.loading import load, load_daemon, locate
+from syncd.settings.shape import (
+    Alerts,
+    Brake,
+    ChannelSettings,
+    Daemon,
+    Http,
+    Mqtt,
+    PolicyDefaults,
+    Retention,
+    Settings,
+)
+
+__all__ = [
+    "Alerts",
+    "Brake",
+    "ChannelSettings",
+    "Daemon",
+    "Http",
+    "Mqtt",
+    "PolicyDefaults",
+    "Retention",
+    "Settings",
+    "load",
+    "load_daemon",
+    "locate",
+]

@@ -1,0 +1,127 @@
+"""What a field alone cannot tell: addresses, and settings that need or exclude one another. Pure."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import SplitResult, urlsplit
+
+from syncd.settings.report import Report
+from syncd.settings.shape import POSTGRES_SCHEMES, Alerts, ChannelSettings, Daemon, Http, Mqtt
+
+TOKEN_MIN_CHARACTERS = 22
+"""22 characters of base64 hold 128 bits."""
+
+SOCKET_MAX_BYTES = 107
+"""Linux, unix(7): `sun_path` has 108 bytes, the last one is NUL."""
+
+CHANNEL_NAME = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
+
+CHANNEL_NAME_MAX = 32
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def split_url(url: str) -> SplitResult | None:
+    """Return the parts of a URL; None where it is none, has no host, or a port that cannot be."""
+    try:
+        parts = urlsplit(url)
+        port_is_fine = parts.port != 0
+    except ValueError:
+        return None
+    return parts if parts.hostname and port_is_fine else None
+
+
+def is_safe_web(url: str) -> bool:
+    """Return whether a URL is https, or http that does not leave this machine."""
+    parts = split_url(url)
+    if parts is None:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+
+
+def check_daemon(daemon: Daemon, report: Report) -> None:
+    """Check `[daemon]`."""
+    scheme = daemon.database_url.partition("://")[0]
+    if daemon.database_url and scheme not in POSTGRES_SCHEMES | {"sqlite"}:
+        place = report.place("daemon", "database_url")
+        report.problem(place, f"cannot store in {scheme!r}", "write postgresql://..., or leave it empty for SQLite")
+    if len(os.fsencode(daemon.socket_path)) > SOCKET_MAX_BYTES:
+        place = report.place("daemon", "socket")
+        report.problem(place, f"longer than {SOCKET_MAX_BYTES} bytes", "name a shorter path for the socket")
+
+
+def check_http(http: Http, report: Report) -> None:
+    """Check `[http]`."""
+    host, _, port = http.listen.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        report.problem(report.place("http", "listen"), "expected an address and a port", 'write "127.0.0.1:8377"')
+    if http.public_url and not is_safe_web(http.public_url):
+        report.problem(report.place("http", "public_url"), "expected an https address", 'write "https://..."')
+    token = http.api_token.reveal()
+    if token and len(token) < TOKEN_MIN_CHARACTERS:
+        place = report.place("http", "api_token")
+        report.problem(place, f"shorter than {TOKEN_MIN_CHARACTERS} characters", "make one: openssl rand -base64 24")
+
+
+def check_mqtt(mqtt: Mqtt, report: Report) -> None:
+    """Check `[mqtt]`."""
+    if not mqtt.url:
+        return
+    place = report.place("mqtt", "url")
+    parts = split_url(mqtt.url)
+    if parts is None or parts.scheme not in {"mqtt", "mqtts"}:
+        report.problem(place, "expected a broker", 'write "mqtt://host:1883" or "mqtts://host:8883"')
+    elif parts.username or parts.password:
+        report.problem(place, "the login does not belong into the address", "use username and password_file")
+    elif mqtt.password and parts.scheme == "mqtt" and parts.hostname not in LOOPBACK:
+        report.warning(place, "the password crosses the network in the clear", 'write "mqtts://host:8883"')
+
+
+def check_alerts(alerts: Alerts, report: Report) -> None:
+    """Check `[alerts]`."""
+    if alerts.smtp_url:
+        parts = split_url(alerts.smtp_url)
+        if parts is None or parts.scheme not in {"smtp", "smtps", "smtp+starttls"}:
+            place = report.place("alerts", "smtp_url")
+            report.problem(place, "expected a mail server", 'write "smtps://user:password@host:465"')
+    mail = {"smtp_url": alerts.smtp_url, "mail_from": alerts.mail_from, "mail_to": alerts.mail_to}
+    for key in [key for key, value in mail.items() if not value and any(mail.values())]:
+        report.problem(report.place("alerts", key), "missing", "mail needs smtp_url, mail_from and mail_to")
+    if (url := alerts.webhook_url.reveal()) and not is_safe_web(url):
+        report.problem(report.place("alerts", "webhook_url"), "expected an https address", 'write "https://..."')
+
+
+def check_channel_names(names: list[str], reserved: frozenset[str], report: Report) -> None:
+    """Check that accounts have names that fit in topics, file names and environment variables, and stay apart there."""
+    taken: dict[str, str] = {}
+    for name in names:
+        place = report.place(f"channels.{name}")
+        if not CHANNEL_NAME.fullmatch(name) or len(name) > CHANNEL_NAME_MAX:
+            report.problem(place, "not a name for a channel", f"use a-z, 0-9, - and _, at most {CHANNEL_NAME_MAX}")
+        elif name in reserved:
+            report.problem(place, "this name is taken by syncd itself", f"call it {name}-shop, for example")
+        elif (other := taken.setdefault(name.replace("-", "_"), name)) != name:
+            report.problem(place, f"differs from {other} only in - and _", "choose names that differ more")
+
+
+def check_channels(channels: Mapping[str, ChannelSettings], report: Report) -> None:
+    """Check `[channels.*]`, each alone and all together."""
+    counting = [channel.name for channel in channels.values() if channel.counting]
+    if len(counting) > 1:
+        place = report.place(f"channels.{counting[1]}", "counting")
+        report.problem(place, f"{counting[0]} is the counting place already", "name one channel at most")
+    for channel in channels.values():
+        for key, message, remedy in channel_faults(channel):
+            report.problem(report.place(f"channels.{channel.name}", key), message, remedy)
+
+
+def channel_faults(channel: ChannelSettings) -> Iterator[tuple[str, str, str]]:
+    """Answer key, message and remedy of what does not fit together in one channel."""
+    if len(set(channel.locations)) < len(channel.locations):
+        yield "locations", "names a location twice", "name each once"
+    for strange in sorted(set(channel.location_map.values()) - set(channel.locations)):
+        yield "location_map", f"{strange} is not among the locations", "add it to locations, or map to one of them"
+    if channel.drift == "adopt" and not channel.counting:
+        yield "drift", '"adopt" is only for the channel where stock is counted', 'add counting = true, or "enforce"'

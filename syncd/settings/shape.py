@@ -1,0 +1,266 @@
+"""The settings as frozen values. The text under each field is also its comment in `config/syncd.example.toml`.
+
+Durations carry their unit in the name. A field with `hidden` metadata is a text that may hold a password: it is read
+like a secret and left out of every `repr`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from msgspec import Meta
+
+from syncd.core.terms import AccountId
+from syncd.sdk.errors import Problem
+from syncd.sdk.secret import Secret
+
+POSTGRES_SCHEMES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
+
+SQLITE_FILE = "syncd.db"
+
+Units: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+"""Whole units of a good."""
+
+Percent: TypeAlias = Annotated[int, Meta(ge=0, le=100)]
+
+Days: TypeAlias = Annotated[int, Meta(ge=1, le=3_650)]
+
+Word: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+"""Safe in a topic, a path and an event source."""
+
+Place: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
+"""The shop's own name of a stock location."""
+
+
+def unset() -> Secret:
+    """Return the secret that was not given."""
+    return Secret("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Daemon:
+    """The process itself: `[daemon]`."""
+
+    instance: Word = "main"
+    """Name of this syncd in MQTT topics and in the source of events. Two syncds on one broker need two names."""
+
+    data_dir: Path
+    """Where the ledger, its backups and kept samples lie. Left out: $STATE_DIRECTORY, else $XDG_STATE_HOME/syncd, else
+    ~/.local/state/syncd. A relative path starts at this file."""
+
+    database_url: str = field(default="", repr=False, metadata={"hidden": True})
+    """PostgreSQL instead of the embedded SQLite: postgresql://user:password@host/name. A secret, for it may hold a
+    password. Empty: SQLite in data_dir."""
+
+    socket: Path | None = None
+    """Unix socket over which the other commands reach the running daemon. Left out: $RUNTIME_DIRECTORY/syncd.sock,
+    else syncd.sock in data_dir."""
+
+    drain_s: Annotated[float, Meta(ge=1.0, le=300.0)] = 20.0
+    """Seconds that a stop may take to finish what is under way. Whatever is left is in the ledger and goes on at the
+    next start."""
+
+    log_form: Literal["auto", "console", "json"] = "auto"
+    """Form of the log: "console" for people, "json" one object per line, "auto" by where it goes."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level that is logged."""
+
+    language: Literal["en", "ja"] = "en"
+    """Language of messages to people."""
+
+    shadow: bool = False
+    """Write nothing to any channel and log what would be written: to run beside another tool and compare."""
+
+    @property
+    def store_url(self) -> str:
+        """Return the SQLAlchemy URL of the store."""
+        if not self.database_url:
+            return f"sqlite:///{self.data_dir / SQLITE_FILE}"
+        scheme, separator, rest = self.database_url.partition("://")
+        return f"{'postgresql+psycopg' if scheme in POSTGRES_SCHEMES else scheme}{separator}{rest}"
+
+    @property
+    def socket_path(self) -> Path:
+        """Return where the control socket is."""
+        return self.socket or self.data_dir / "syncd.sock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Http:
+    """The HTTP server for webhooks, health, metrics and the stock API: `[http]`."""
+
+    listen: str = "127.0.0.1:8377"
+    """Address and port to listen on. Keep it on loopback and put a TLS proxy in front of it."""
+
+    public_url: str = ""
+    """Public https address under which channels reach this server. Empty: no webhooks, orders are polled only."""
+
+    api_token: Secret = field(default_factory=unset)
+    """Token that the stock API asks for, at least 22 characters (a secret). Empty: the API is off."""
+
+    metrics: bool = True
+    """Serve /metrics for Prometheus."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Return host and port of `listen`, the host without brackets."""
+        host, _, port = self.listen.rpartition(":")
+        return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mqtt:
+    """The broker that gets states and events, and brings movements and counts: `[mqtt]`."""
+
+    url: str = ""
+    """Broker as mqtt://host:1883 or, with TLS, mqtts://host:8883. Empty: no MQTT."""
+
+    username: str = ""
+    """User name at the broker. Empty: anonymous."""
+
+    password: Secret = field(default_factory=unset, repr=False)
+    """Password at the broker (a secret)."""
+
+    protocol: Literal["5", "3.1.1"] = "5"
+    """MQTT version that the broker speaks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alerts:
+    """What people are told, each thing once until it clears: `[alerts]`."""
+
+    smtp_url: str = field(default="", repr=False, metadata={"hidden": True})
+    """Mail server as smtps://user:password@host:465 (TLS) or smtp://host:587 (STARTTLS where the server offers it).
+    A secret, for it may hold a password. Empty: no mail."""
+
+    mail_from: str = ""
+    """Sender of the mails."""
+
+    mail_to: tuple[str, ...] = ()
+    """Who gets the mails."""
+
+    webhook_url: Secret = field(default_factory=unset)
+    """Slack-compatible webhook address (a secret). Empty: none."""
+
+    low_stock: Units = 3
+    """Alert when this many units of a SKU or fewer are available."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyDefaults:
+    """What channels may show where neither the channel nor the SKU says otherwise: `[policy]`."""
+
+    safety_stock: Units = 0
+    """Units kept back on every channel."""
+
+    safety_percent: Percent = 0
+    """Percent of what is available kept back on every channel, rounded up; the larger of both counts."""
+
+    cap: Units | None = None
+    """The most that a channel shows. Left out: no cap."""
+
+    raise_delay_s: Annotated[float, Meta(ge=0.0, le=3_600.0)] = 5.0
+    """Seconds that a raise waits, so that a number that goes up and down is written once. Falls never wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brake:
+    """When a change by hand or import is held for a person: `[brake]`. Falls from orders always pass."""
+
+    share: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.2
+    """Hold a change that would take more than this share of the released listings to zero, or raise as many."""
+
+    minimum: Annotated[int, Meta(ge=0, le=1_000_000)] = 20
+    """A change of fewer listings than this passes, whatever the share."""
+
+    factor: Annotated[float, Meta(gt=1.0, le=1_000_000.0)] = 10.0
+    """A listing counts as raised when it would show more than this many times what it shows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long what is no longer needed is kept: `[retention]`. The ledger itself is never deleted."""
+
+    inbox_days: Days = 30
+    """Days that raw facts are kept after they were decided. Only they may hold personal data."""
+
+    writes_days: Days = 90
+    """Days that ended writes are kept."""
+
+    events_days: Days = 7
+    """Days that delivered events are kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelSettings:
+    """One account of a channel: `[channels.NAME]`, its adapter's own keys in `[channels.NAME.settings]`."""
+
+    name: AccountId
+    """The NAME in the table's title: it names the account everywhere, so do not change it once it is in use."""
+
+    adapter: str
+    """Which adapter speaks to it, see `syncd check`. Left out: the one of the same name."""
+
+    enabled: bool = True
+    """Whether the channel is opened at all. To stop writing for a while use `syncd pause` instead."""
+
+    locations: Annotated[tuple[Place, ...], Meta(min_length=1)] = ("main",)
+    """Stock locations whose units this channel sells."""
+
+    location_map: Mapping[str, Place] = field(default_factory=dict)
+    """The channel's own location ids and the location of ours that each one is. Empty: all of it is the first of
+    `locations`."""
+
+    poll_s: Annotated[float, Meta(ge=1.0, le=3_600.0)] = 15.0
+    """Seconds between two reads of the order feed."""
+
+    catalogue_s: Annotated[float, Meta(ge=60.0, le=7 * 86_400.0)] = 3_600.0
+    """Seconds between two reads of the catalogue."""
+
+    sweep_s: Annotated[float, Meta(ge=60.0, le=7 * 86_400.0)] = 3_600.0
+    """Seconds in which every listing is read once and compared with what it should show."""
+
+    safety_stock: Units | None = None
+    """Units kept back on this channel. Left out: as in [policy]."""
+
+    safety_percent: Percent | None = None
+    """Percent kept back on this channel. Left out: as in [policy]."""
+
+    cap: Units | None = None
+    """The most that this channel shows. Left out: as in [policy]."""
+
+    drift: Literal["enforce", "adopt"] = "enforce"
+    """A number that somebody changed on the channel: "enforce" writes ours again, "adopt" takes it as a movement."""
+
+    counting: bool = False
+    """Whether this channel is the place where people count stock. One at most; `drift = "adopt"` needs it."""
+
+    hand_edit_days: Annotated[int, Meta(ge=0, le=365)] = 14
+    """Days after the first `syncd go` in which hand edits wait for `syncd drift accept` or `overwrite`."""
+
+    settings: Any = None
+    """The adapter's own settings: an instance of its `Adapter.settings`; None while the channel is disabled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings. `warnings` are things that work and should be mended; `path` is the file, None without one.
+
+    `kept` are passwords that stand in texts, held so that the log keeps them out.
+    """
+
+    daemon: Daemon
+    http: Http = field(default_factory=Http)
+    mqtt: Mqtt = field(default_factory=Mqtt)
+    alerts: Alerts = field(default_factory=Alerts)
+    policy: PolicyDefaults = field(default_factory=PolicyDefaults)
+    brake: Brake = field(default_factory=Brake)
+    retention: Retention = field(default_factory=Retention)
+    channels: Mapping[str, ChannelSettings] = field(default_factory=dict)
+    path: Path | None = None
+    warnings: tuple[Problem, ...] = ()
+    kept: tuple[Secret, ...] = ()
