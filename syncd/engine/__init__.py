@@ -1,0 +1,1 @@
+"""The loops: read, ask core, write. They meet in tables, never in calls."""

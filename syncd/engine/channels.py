@@ -1,0 +1,153 @@
+"""The open channel accounts: who is there, how each is treated, and whether it answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+import structlog
+
+from syncd.core.exposure import Policy
+from syncd.core.retry import RetryRule, delay_s
+from syncd.core.terms import SECOND_US, AccountId, Instant, Location
+from syncd.engine.rules import DAY_US, Rules, pace_of
+from syncd.engine.work import Hint
+from syncd.sdk.channel import Adapter, Channel, Clock, Context
+from syncd.sdk.errors import AuthError, ChannelError, ProtocolError, TransientError
+from syncd.settings import ChannelSettings, PolicyDefaults
+
+AUTH_WAIT_S = 60.0
+"""How long a channel is left alone after it refused our credentials."""
+
+_log = structlog.get_logger("syncd.channels")
+_RETRY = RetryRule(first_s=0.5, factor=2.0, most_s=60.0)
+
+
+@dataclass(slots=True, kw_only=True)
+class Pulse:
+    """Whether a channel answers. Down is said once, up once. `until` is when it may be asked again (monotonic)."""
+
+    account: AccountId
+    clock: Clock
+    random: Callable[[], float]
+    report: Callable[[AccountId, str], None]
+    failures: int = 0
+    reason: str = ""
+    until: float = 0.0
+    down_since: Instant | None = None
+
+    def failed(self, error: ChannelError) -> None:
+        """Take a failure: the channel is left alone for a while that grows."""
+        self.failures += 1
+        asked = error.retry_after_s if isinstance(error, TransientError) else None
+        wait = delay_s(self.failures, rule=_RETRY, retry_after_s=asked, draw=self.random())
+        if isinstance(error, AuthError):
+            wait = max(wait, AUTH_WAIT_S)
+        self.until = max(self.until, self.clock.monotonic() + wait)
+        grave = isinstance(error, AuthError | ProtocolError) or self.failures >= _DOWN_AFTER
+        if self.down_since is None and grave:
+            self.down_since, self.reason = self.clock.now(), f"{type(error).__name__}: {error}"
+            sample = error.sample if isinstance(error, ProtocolError) else ""
+            _log.warning("channel.down", account=self.account, reason=self.reason, sample=sample)
+            self.report(self.account, self.reason)
+
+    def answered(self) -> None:
+        """Take a success."""
+        self.failures = 0
+        self.until = 0.0
+        if self.down_since is not None:
+            seconds = (self.clock.now() - self.down_since) / SECOND_US
+            _log.info("channel.up", account=self.account, down_s=round(seconds, 1))
+            self.down_since, self.reason = None, ""
+            self.report(self.account, "")
+
+    async def ready(self) -> None:
+        """Wait until the channel may be asked."""
+        await asyncio.sleep(max(0.0, self.until - self.clock.monotonic()))
+
+
+_DOWN_AFTER = 3
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """An open account. The events are hints to look: for writes, reads, orders by id, and orders by the feed."""
+
+    name: AccountId
+    channel: Channel
+    rules: Rules
+    settings: ChannelSettings
+    pulse: Pulse
+    writes: asyncio.Event = field(default_factory=asyncio.Event)
+    reads: asyncio.Event = field(default_factory=asyncio.Event)
+    fetches: asyncio.Event = field(default_factory=asyncio.Event)
+    orders: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def wake(self, hint: Hint) -> None:
+        """Hint that something may be due."""
+        match hint:
+            case Hint.WRITE:
+                self.writes.set()
+            case Hint.READ:
+                self.reads.set()
+            case Hint.FETCH:
+                self.fetches.set()
+            case Hint.TELL:
+                pass
+
+
+Roster = dict[AccountId, Account]
+
+
+def rules_of(settings: ChannelSettings, channel: Channel, defaults: PolicyDefaults) -> Rules:
+    """Return how an account is treated: its profile, its settings, and the defaults of the house."""
+    policy = Policy(
+        safety_stock=defaults.safety_stock if settings.safety_stock is None else settings.safety_stock,
+        safety_percent=defaults.safety_percent if settings.safety_percent is None else settings.safety_percent,
+        cap=defaults.cap if settings.cap is None else settings.cap,
+    )
+    return Rules(
+        account=settings.name,
+        profile=channel.profile,
+        pace=pace_of(channel.profile, raise_delay_s=defaults.raise_delay_s, poll_s=settings.poll_s),
+        locations=tuple(Location(name) for name in settings.locations),
+        location_map={theirs: Location(ours) for theirs, ours in settings.location_map.items()},
+        policy=policy,
+        adopts=settings.drift == "adopt" and settings.counting,
+        hand_edit_us=settings.hand_edit_days * DAY_US,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What every account is opened with."""
+
+    clock: Clock
+    uuid: Callable[[], str]
+    random: Callable[[], float]
+    report: Callable[[AccountId, str], None]
+    session: aiohttp.ClientSession
+
+
+@asynccontextmanager
+async def open_accounts(
+    channels: Mapping[str, ChannelSettings], adapters: Mapping[str, Adapter], defaults: PolicyDefaults, tools: Tools
+) -> AsyncIterator[Roster]:
+    """Open every enabled account; they are closed when the block ends."""
+    async with AsyncExitStack() as stack:
+        roster: Roster = {}
+        for settings in channels.values():
+            if settings.enabled:
+                name = settings.name
+                context = Context(
+                    account=name, session=tools.session, clock=tools.clock, uuid=tools.uuid, random=tools.random
+                )
+                opened = adapters[settings.adapter].open(settings.settings, context)
+                channel = await stack.enter_async_context(opened)
+                pulse = Pulse(account=name, clock=tools.clock, random=tools.random, report=tools.report)
+                rules = rules_of(settings, channel, defaults)
+                roster[name] = Account(name=name, channel=channel, rules=rules, settings=settings, pulse=pulse)
+        yield roster

@@ -1,0 +1,200 @@
+"""The only caller of `push`: takes what is due, persists the intent, sends a batch, hands its end to the inbox."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import Connection
+
+from syncd.core.facts import AccountState, OutcomeFact
+from syncd.core.plan import Lane, Send, decide
+from syncd.core.terms import SECOND_US, Instant, Outcome, OutcomeKind, Write
+from syncd.engine.channels import Account
+from syncd.engine.intake import Intake
+from syncd.engine.replan import lane_of, view_of, watermark
+from syncd.engine.rules import House
+from syncd.engine.timing import nap
+from syncd.engine.work import Work
+from syncd.sdk.channel import Clock, Paced
+from syncd.sdk.errors import ChannelError, ProtocolError, RejectedError, TransientError
+from syncd.store import history, listings
+from syncd.store.history import Intent
+from syncd.store.listings import Listing
+from syncd.store.session import Store
+
+RAISE_SHARE = 10
+"""One row of so many goes to raises that wait, however many falls there are, so that they cannot starve."""
+IDLE_S = 30.0
+"""How long the loop rests that was not hinted; a lost hint costs this much."""
+_FALLS = (Lane.ZERO, Lane.FALL)
+_RAISES = (Lane.RAISE,)
+_ALL = (Lane.ZERO, Lane.FALL, Lane.RAISE)
+
+_log = structlog.get_logger("syncd.dispatch")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picked:
+    """What one transaction found to send; `next_due` is when more is due, None when nothing is."""
+
+    writes: tuple[Write, ...]
+    next_due: Instant | None
+    live: bool
+
+
+class Dispatch:
+    """The writing loop of one account: one batch in flight."""
+
+    def __init__(
+        self,
+        account: Account,
+        *,
+        store: Store,
+        intake: Intake,
+        clock: Clock,
+        uuid: Callable[[], str],
+        house: Callable[[], House],
+    ) -> None:
+        self._account = account
+        self._store = store
+        self._intake = intake
+        self._clock = clock
+        self._uuid = uuid
+        self._house = house
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Send what is due until told to stop; the batch in flight is ended first."""
+        while not stop.is_set():
+            self._account.writes.clear()
+            await nap(self._hold_s(), stop)
+            if stop.is_set():
+                return
+            picked = await self.step()
+            if not picked.writes:
+                await nap(self._idle_s(picked), stop, self._account.writes)
+
+    def _hold_s(self) -> float:
+        """Return how long the channel is to be left alone: it is down, or its budget is spent."""
+        channel = self._account.channel
+        paced = channel.push_delay_s() if isinstance(channel, Paced) else 0.0
+        return max(paced, self._account.pulse.until - self._clock.monotonic())
+
+    def _idle_s(self, picked: Picked) -> float:
+        if picked.next_due is None or not picked.live:
+            return IDLE_S
+        return min(IDLE_S, max(0.0, (picked.next_due - self._clock.now()) / SECOND_US))
+
+    async def step(self) -> Picked:
+        """Send one batch; return what was picked."""
+        house, now = self._house(), self._clock.now()
+        picked = await self._store.write(lambda conn: self._pick(conn, house, now))
+        if picked.writes:
+            await self._send(picked.writes)
+        return picked
+
+    async def _send(self, writes: Sequence[Write]) -> None:
+        sent_at = self._clock.now()
+        outcomes = await self._push(writes)
+        fact = OutcomeFact(
+            account=self._account.name, sent_at=sent_at, answered_at=self._clock.now(), outcomes=tuple(outcomes)
+        )
+        await self._intake.put([fact], source=self._account.name)
+
+    async def _push(self, writes: Sequence[Write]) -> list[Outcome]:
+        limit_s = self._account.rules.profile.effect_delay_s
+        try:
+            async with asyncio.timeout(limit_s):
+                outcomes = await self._account.channel.push(writes)
+        except ChannelError as error:
+            self._account.pulse.failed(error)
+            return _failed(writes, error)
+        except TimeoutError:
+            late = TransientError(f"no answer to a push within {limit_s:.0f} s")
+            self._account.pulse.failed(late)
+            return _failed(writes, late)
+        self._account.pulse.answered()
+        return _complete(writes, outcomes)
+
+    # --- on the writer's thread ---
+
+    def _pick(self, conn: Connection, house: House, now: Instant) -> Picked:
+        work = Work(conn, house=house, now=now)
+        account = self._account.name
+        known = work.accounts.get(account)
+        if known is None or known.state is not AccountState.LIVE or house.shadow:
+            return Picked(writes=(), next_due=None, live=False)
+        found = work.keep(self._due(conn, now))
+        writes = self._plan(work, found, now) if found else ()
+        next_due = now if writes else listings.next_due(conn, account, lanes=_ALL)
+        return Picked(writes=tuple(writes), next_due=next_due, live=True)
+
+    def _due(self, conn: Connection, now: Instant) -> list[Listing]:
+        account, most = self._account.name, self._account.rules.profile.max_push
+        falls = listings.due(conn, account, lanes=_FALLS, now=now, limit=most)
+        room = max(most - len(falls), most // RAISE_SHARE)
+        raises = listings.due(conn, account, lanes=_RAISES, now=now, limit=room) if room else []
+        return falls[: most - len(raises)] + raises
+
+    def _plan(self, work: Work, found: Sequence[Listing], now: Instant) -> list[Write]:
+        rules = self._account.rules
+        ids = [listing.id for listing in found]
+        effects, open_ = history.effects(work.conn, ids), history.open_writes(work.conn, ids)
+        mark = watermark(work, rules.account, {}) if rules.absolute else None
+        writes: list[Write] = []
+        intents: list[Intent] = []
+        for listing in found:
+            mine, unsettled = effects.get(listing.id, ()), open_.get(listing.id, ())
+            step = decide(view_of(listing, rules, mine, unsettled, mark=mark, now=now), now=now)
+            listing.changed = True
+            if isinstance(step, Send):
+                listing.in_flight, listing.lane, listing.due_at = True, None, None
+                write = Write(
+                    key=self._uuid(),
+                    ref=listing.ref,
+                    quantity=step.quantity,
+                    expected=step.expected,
+                    delta=step.delta,
+                )
+                writes.append(write)
+                intents.append(self._intent(listing, write, step, now))
+            else:
+                listing.lane, listing.due_at = lane_of(step, now)
+        history.add_intents(work.conn, intents)
+        listings.save(work.conn, found, now=now)
+        return writes
+
+    def _intent(self, listing: Listing, write: Write, step: Send, now: Instant) -> Intent:
+        return Intent(
+            listing_id=listing.id,
+            account=listing.account,
+            key=write.key,
+            mode=self._account.rules.profile.write_mode.value,
+            quantity=write.quantity,
+            expected=write.expected,
+            delta=write.delta,
+            target=listing.target or 0,
+            lane=step.lane,
+            intended_at=now,
+            effect_until=now + self._account.rules.effect_us,
+        )
+
+
+def _failed(writes: Sequence[Write], error: ChannelError) -> list[Outcome]:
+    """Return the ends of a batch whose call failed as a whole: not sent for certain, or not known."""
+    unknown = isinstance(error, ProtocolError) or (isinstance(error, TransientError) and error.sent)
+    kind = OutcomeKind.INDETERMINATE if unknown and not isinstance(error, RejectedError) else OutcomeKind.UNSENT
+    reason = f"{type(error).__name__}: {error}"[:200]
+    return [Outcome(key=write.key, kind=kind, reason=reason) for write in writes]
+
+
+def _complete(writes: Sequence[Write], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return one outcome per write: what an adapter forgot is not known."""
+    by_key = {outcome.key: outcome for outcome in outcomes}
+    forgotten = "the adapter gave no outcome"
+    return [
+        by_key.get(write.key, Outcome(key=write.key, kind=OutcomeKind.INDETERMINATE, reason=forgotten))
+        for write in writes
+    ]

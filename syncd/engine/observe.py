@@ -1,0 +1,317 @@
+"""Decide observations: what a channel was seen to show, how our writes ended, what its catalogue holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from syncd.core import shown
+from syncd.core.facts import AccountState, CatalogueFact, OutcomeFact, ScanFact, SeenFact
+from syncd.core.kits import explode
+from syncd.core.ledger import MovementKind, Posting
+from syncd.core.shown import Base, Effect, Reading
+from syncd.core.terms import SECOND_US, UNPLACED, AccountId, Instant, Outcome, OutcomeKind, Seen, Span
+from syncd.engine.orders import apply_mapped, lift
+from syncd.engine.replan import history_of
+from syncd.engine.rules import Rules
+from syncd.engine.work import Work
+from syncd.store import accounts, doubts, history, ledger, listings
+from syncd.store.doubts import Suspect
+from syncd.store.history import NewEffect, Sent
+from syncd.store.listings import Listing
+
+_ENCODER = msgspec.json.Encoder()
+SECOND_WRITER_US = 3_600 * SECOND_US
+SECOND_WRITER_DRIFTS = 5
+"""So many foreign changes within an hour are another tool, not a person."""
+
+# --- what was seen ----------------------------------------------------------------------------------------------
+
+
+def take_seen(work: Work, fact: SeenFact) -> None:
+    """Judge readings: confirm, find suspect sales and drift, and make each the new base of its listing."""
+    rules = work.house.rules.get(fact.account)
+    if rules is None:
+        return
+    by_ref = _by_ref(work, fact.account, fact.seen)
+    mine = [(by_ref[seen.ref], seen) for seen in fact.seen if seen.ref in by_ref]
+    ids = [listing.id for listing, _ in mine]
+    effects = history.effects(work.conn, ids)
+    writes = history.open_writes(work.conn, ids)
+    for listing, seen in mine:
+        if seen.quantity is None:
+            _vanish(work, listing, seen.answered_at)
+            continue
+        at = Span(earliest=seen.asked_at - rules.staleness_us, latest=seen.answered_at)
+        listing.seen, listing.seen_at = seen.quantity, seen.answered_at
+        work.stir(listing)
+        if listing.vanished:
+            listing.vanished = False
+            _touch_sku(work, listing)
+        if listing.base is None:
+            work.rebase(listing, Base(value=seen.quantity, since=at.earliest, until=seen.answered_at))
+            continue
+        told = history_of(listing.base, rules, effects.get(listing.id, ()), writes.get(listing.id, ()))
+        reading = shown.judge(told, value=seen.quantity, at=at)
+        if reading is not None:
+            _take_reading(work, rules, listing, reading)
+
+
+def _by_ref(work: Work, account: AccountId, seen: Sequence[Seen]) -> dict[object, Listing]:
+    found = work.keep(listings.by_remote(work.conn, account, {one.ref.remote_id for one in seen}))
+    return {listing.ref: listing for listing in found}
+
+
+def _touch_sku(work: Work, listing: Listing) -> None:
+    if listing.sku_id is not None:
+        work.load_skus((listing.sku_id,))
+        work.touch(listing.sku_id)
+
+
+def _vanish(work: Work, listing: Listing, at: Instant) -> None:
+    listing.vanished, listing.target, listing.seen, listing.seen_at = True, None, None, at
+    work.stir(listing)
+
+
+def _take_reading(work: Work, rules: Rules, listing: Listing, reading: Reading) -> None:
+    before = (listing.low or 0, listing.high or 0)
+    work.rebase(listing, reading.base)
+    known = listing.sku_id is not None and listing.target is not None and _released(work, rules.account)
+    if reading.missing and known:
+        _suspect(work, rules, listing, reading)
+    if reading.surplus and known:
+        _surplus(work, rules, listing, before)
+
+
+def _suspect(work: Work, rules: Rules, listing: Listing, reading: Reading) -> None:
+    """Hold what seems to be sold, at once, so that the others fall."""
+    assert listing.sku_id is not None, "the caller checked it"  # noqa: S101  (our own invariant)
+    location = listing.location or (rules.locations[0] if len(rules.locations) == 1 else UNPLACED)
+    work.load_skus((listing.sku_id,))
+    for sku_id, units in explode(listing.sku_id, reading.missing, work.kits):
+        values = {
+            "account": listing.account,
+            "listing_id": listing.id,
+            "sku_id": sku_id,
+            "location": location,
+            "quantity": units,
+            "remaining": units,
+            "since": reading.since - rules.skew_us,
+            "until": reading.until + rules.skew_us,
+        }
+        name = f"suspect:{doubts.add_suspect(work.conn, values)}"
+        posting = Posting(reference=name, sku_id=sku_id, location=location, kind=MovementKind.HOLD, held=units)
+        work.post(posting, source=listing.account, at=work.now, reason="a sale that the channel has not told of yet")
+
+
+def _surplus(work: Work, rules: Rules, listing: Listing, before: tuple[int, int]) -> None:
+    """Treat a number above what was believed: overwritten, or held for a person while the shop is new here."""
+    assert listing.base is not None, "it was just rebased"  # noqa: S101  (our own invariant)
+    _drift(work, rules, listing, seen=listing.base.value, before=before)
+
+
+def _drift(work: Work, rules: Rules, listing: Listing, *, seen: int, before: tuple[int, int]) -> None:
+    waits = _hand_edits_wait(work, rules)
+    state = "pending" if waits else "enforced"
+    values = {
+        "account": listing.account,
+        "listing_id": listing.id,
+        "sku_id": listing.sku_id,
+        "seen": seen,
+        "expected_low": before[0],
+        "expected_high": before[1],
+        "state": state,
+        "at": work.now,
+        "ended_at": None if waits else work.now,
+    }
+    drift_id = doubts.add_drift(work.conn, values)
+    name = listing.ref.remote_id
+    told = {"account": listing.account, "listing": name, "seen": seen, "expected": list(before), "state": state}
+    work.emit("drift", key=name, body=_ENCODER.encode({**told, "id": drift_id}))
+    if waits:
+        listing.held = "drift"
+        work.stir(listing)
+        work.alarm("drift", rules.account, account=rules.account, listing=name, seen=seen)
+
+
+def _notice_second_writer(work: Work, account: AccountId, complete: Instant) -> None:
+    """Pause an account where numbers keep changing that no order explains: another tool writes there too.
+
+    Only changes are counted that the order feed has passed: a restore may be told of later than it is seen.
+    """
+    known = work.accounts.get(account)
+    recent = doubts.drifts_between(work.conn, account, work.now - SECOND_WRITER_US, complete)
+    if known is None or known.state is not AccountState.LIVE or recent < SECOND_WRITER_DRIFTS:
+        return
+    reason = "numbers change here that nobody sold: does another tool write to this channel?"
+    accounts.set_account(work.conn, account, {"state": AccountState.PAUSED.value, "reason": reason, "since": work.now})
+    work.accounts = accounts.accounts(work.conn)
+    work.emit("channel.down", key=account, body=_ENCODER.encode({"account": account, "reason": reason}))
+    work.alarm("channel_down", account, account=account, reason=reason)
+
+
+def _released(work: Work, account: AccountId) -> bool:
+    """Say whether numbers of this account are ours: before it was ever released they are somebody else's."""
+    known = work.accounts.get(account)
+    return known is not None and known.state is not AccountState.NEW
+
+
+def _hand_edits_wait(work: Work, rules: Rules) -> bool:
+    known = work.accounts.get(rules.account)
+    if known is None or known.state is not AccountState.LIVE or known.first_live_at is None:
+        return False
+    return work.now < known.first_live_at + rules.hand_edit_us
+
+
+# --- how writes ended ---------------------------------------------------------------------------------------------
+
+
+def take_outcomes(work: Work, fact: OutcomeFact) -> None:
+    """Change what is believed by how writes ended; an outcome that is told twice changes nothing."""
+    rules = work.house.rules.get(fact.account)
+    sent = history.sent(work.conn, [outcome.key for outcome in fact.outcomes])
+    found = work.keep(listings.by_id(work.conn, {write.listing_id for write in sent.values()}))
+    by_id = {listing.id: listing for listing in found}
+    for outcome in fact.outcomes:
+        write = sent.get(outcome.key)
+        listing = None if write is None else by_id.get(write.listing_id)
+        if write is not None and listing is not None and rules is not None:
+            _end(work, rules, fact, outcome, write, listing)
+
+
+def _end(work: Work, rules: Rules, fact: OutcomeFact, outcome: Outcome, write: Sent, listing: Listing) -> None:
+    listing.in_flight = False
+    listing.attempts = listing.attempts + 1 if outcome.kind is OutcomeKind.UNSENT else 0
+    until = max(write.intended_at, fact.sent_at) + rules.effect_us
+    open_ = outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.INDETERMINATE)
+    work.end_write(
+        {
+            "k": write.id,
+            "v_state": outcome.kind.value,
+            "v_open": open_,
+            "v_answered_at": fact.answered_at,
+            "v_effect_until": until if open_ else fact.answered_at,
+            "v_reason": outcome.reason[:200],
+        }
+    )
+    work.stir(listing)
+    match outcome.kind:
+        case OutcomeKind.APPLIED:
+            _applied(work, fact, write, listing)
+        case OutcomeKind.STALE:
+            listing.stale = True
+        case OutcomeKind.REJECTED:
+            listing.parked = outcome.reason[:200] or "refused by the channel"
+        case OutcomeKind.ACCEPTED | OutcomeKind.INDETERMINATE:
+            if write.delta is not None:
+                _delta(work, write, Span(earliest=write.intended_at, latest=until), maybe=True)
+        case OutcomeKind.UNSENT:
+            pass
+
+
+def _applied(work: Work, fact: OutcomeFact, write: Sent, listing: Listing) -> None:
+    since = max(write.intended_at, fact.sent_at)
+    if write.delta is not None:
+        _delta(work, write, Span(earliest=since, latest=fact.answered_at), maybe=False)
+        return
+    work.rebase(listing, Base(value=write.quantity, since=since, until=max(since, fact.answered_at)))
+
+
+def _delta(work: Work, write: Sent, span: Span, *, maybe: bool) -> None:
+    assert write.delta is not None, "the caller checked it"  # noqa: S101  (our own invariant)
+    effect = Effect(quantity=write.delta, span=span, maybe=maybe)
+    work.effects.append(NewEffect(listing_id=write.listing_id, reference=f"write:{write.key}", effect=effect))
+
+
+# --- feeds and catalogue -----------------------------------------------------------------------------------------
+
+
+def take_scan(work: Work, fact: ScanFact) -> None:
+    """Move the order feed on; suspect sales that it has passed are let go."""
+    before = accounts.feed(work.conn, fact.account, accounts.ORDERS)
+    complete = None if before is None else before.complete_until
+    if fact.finished:
+        complete = max(complete or 0, _passed(work, fact))
+    scanned = fact.started_at if fact.finished or before is None else before.scanned_at
+    feed = accounts.Feed(cursor=fact.cursor, complete_until=complete, scanned_at=scanned)
+    accounts.save_feed(work.conn, fact.account, accounts.ORDERS, feed)
+    if complete is not None and fact.finished:
+        _release_suspects(work, fact.account, complete)
+        _notice_second_writer(work, fact.account, complete)
+
+
+def _passed(work: Work, fact: ScanFact) -> Instant:
+    """Return up to when no order can be missing any more."""
+    rules = work.house.rules.get(fact.account)
+    if fact.complete_until is not None:
+        return fact.complete_until
+    return fact.started_at - (0 if rules is None else rules.lateness_us)
+
+
+def _release_suspects(work: Work, account: AccountId, complete: Instant) -> None:
+    for suspect in doubts.suspects(work.conn, account):
+        if suspect.until < complete:
+            kept = work.suspects.setdefault(suspect.id, suspect)
+            _let_go(work, kept)
+
+
+def _let_go(work: Work, suspect: Suspect) -> None:
+    """No order came: somebody else lowered the number. The counting place is believed, others are put right."""
+    rules = work.house.rules.get(suspect.account)
+    units = suspect.remaining
+    if units <= 0:
+        return
+    work.load_skus((suspect.sku_id,))
+    lift(work, suspect, units, cause="no order came for it")
+    if rules is not None and not rules.adopts:
+        _fell_by_hand(work, rules, suspect, units)
+    if rules is not None and rules.adopts:
+        posting = Posting(
+            reference=f"adopted:{suspect.id}",
+            sku_id=suspect.sku_id,
+            location=suspect.location,
+            kind=MovementKind.ADJUST,
+            on_hand=-units,
+        )
+        work.post(
+            posting, source=suspect.account, at=suspect.until, reason="a person lowered the number at the channel"
+        )
+
+
+def _fell_by_hand(work: Work, rules: Rules, suspect: Suspect, units: int) -> None:
+    found = work.keep(listings.by_id(work.conn, [suspect.listing_id]))
+    for listing in found:
+        if listing.base is not None and listing.sku_id == suspect.sku_id:
+            expected = listing.base.value + units
+            _drift(work, rules, listing, seen=listing.base.value, before=(expected, expected))
+
+
+def take_catalogue(work: Work, fact: CatalogueFact) -> None:
+    """Make listings and their SKUs known; a listing is mapped by the exact code of its SKU."""
+    rules = work.house.rules.get(fact.account)
+    titles = {info.sku: info.title[:200] for info in fact.listings if info.sku}
+    known = ledger.skus_by_code(work.conn, titles)
+    fresh = {code: title for code, title in titles.items() if code not in known}
+    ledger.add_skus(work.conn, fresh)
+    if fresh:
+        known.update(ledger.skus_by_code(work.conn, fresh))
+    ids = {str(code): sku.sku_id for code, sku in known.items()}
+    listings.catalogue(work.conn, fact.account, fact.listings, skus=ids, now=fact.started_at)
+    if fact.finished:
+        listings.vanish(work.conn, fact.account, before=fact.started_at, now=work.now)
+    found = work.keep(listings.by_remote(work.conn, fact.account, {info.ref.remote_id for info in fact.listings}))
+    for listing in found:
+        _place(work, listing, rules)
+    apply_mapped(work, fact.account, {info.ref.remote_id for info in fact.listings}, titles)
+
+
+def _place(work: Work, listing: Listing, rules: Rules | None) -> None:
+    place = None if rules is None else rules.location_map.get(listing.ref.remote_location)
+    moved = place is not None and listing.location != place
+    if place is not None and moved:
+        listing.location = place
+    refused, listing.parked = bool(listing.parked), ""
+    if moved or refused or listing.target is None:
+        _touch_sku(work, listing)
+        work.stir(listing)

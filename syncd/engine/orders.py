@@ -1,0 +1,241 @@
+"""Decide orders: what a channel's statements of orders move, take off listings, and hold in quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from syncd.core.ledger import Comparison, MovementKind, Posting, Standing, compare
+from syncd.core.shown import Effect, spent
+from syncd.core.terms import AccountId, OrderLine, OrderSnapshot, SkuId, Span
+from syncd.engine.placing import OrderShelf, Stated
+from syncd.engine.replan import sold_here
+from syncd.engine.rules import Rules
+from syncd.engine.work import Work
+from syncd.store import accounts, doubts, ledger
+from syncd.store.doubts import Suspect
+from syncd.store.history import NewEffect
+from syncd.store.ledger import KnownOrder
+from syncd.store.listings import Listing
+
+_ENCODER = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Change:
+    """A snapshot, what it changes, and what was stored before."""
+
+    account: AccountId
+    order: OrderSnapshot
+    found: Comparison
+    known: KnownOrder | None
+
+    def quantity_before(self, line_id: str) -> int:
+        """Return how many units the line had, 0 when it is new."""
+        line = None if self.known is None else self.known.order.lines.get(line_id)
+        return 0 if line is None else line.quantity
+
+
+def take_orders(work: Work, stated: Sequence[Stated]) -> None:
+    """Apply snapshots, of one account or of several; no order may be among them twice."""
+    known = ledger.orders(work.conn, [(account, order.order_id) for account, order in stated])
+    shelf = OrderShelf(work, stated)
+    heads: list[dict[str, Any]] = []
+    changes: list[_Change] = []
+    for account, order in stated:
+        before = known.get((account, order.order_id))
+        found = _compare(work, account, order, before, shelf)
+        if found.standing is Standing.REFETCH:
+            work.want_orders(account, [order.order_id])
+        if found.standing in _RECORDED:
+            ignored = found.standing is Standing.IGNORED
+            head = ledger.order_values(account, order, ignored=ignored, now=work.now)
+            if before is not None:
+                head["read_at"] = max(order.read_at, before.order.read_at)
+            heads.append(head)
+            changes.append(_Change(account=account, order=order, found=found, known=before))
+    ids = ledger.save_orders(work.conn, heads) if heads else {}
+    ledger.save_lines(work.conn, _line_rows(ids, changes))
+    for change in changes:
+        _apply(work, change, shelf)
+    _strike_fetched(work, stated)
+
+
+_RECORDED = (Standing.NEW, Standing.CHANGED, Standing.DUPLICATE, Standing.IGNORED)
+
+
+def _strike_fetched(work: Work, stated: Sequence[Stated]) -> None:
+    fresh: dict[AccountId, list[OrderSnapshot]] = {}
+    for account, order in stated:
+        if order.fresh:
+            fresh.setdefault(account, []).append(order)
+    for account, orders in fresh.items():
+        read_at = min(order.read_at for order in orders)
+        accounts.fetched(work.conn, account, [order.order_id for order in orders], read_at=read_at)
+
+
+def _compare(
+    work: Work, account: AccountId, order: OrderSnapshot, known: KnownOrder | None, shelf: OrderShelf
+) -> Comparison:
+    state = work.accounts.get(account)
+    return compare(
+        order,
+        stored=None if known is None else known.order,
+        resolved={line.line_id: shelf.sku_of(account, line) for line in order.lines},
+        locations={line.line_id: shelf.location_of(account, line) for line in order.lines},
+        kits=work.kits,
+        adopted_at=None if state is None else state.adopted_at,
+    )
+
+
+def _line_rows(ids: dict[tuple[str, str], int], changes: Iterable[_Change]) -> list[dict[str, Any]]:
+    rows = []
+    for change in changes:
+        order = change.order
+        stated = {line.line_id: line for line in order.lines}
+        for stored in change.found.lines:
+            line = stated.get(stored.line_id)
+            rows.append(
+                {
+                    "order_id": ids[change.account, order.order_id],
+                    "line_id": stored.line_id,
+                    "account": change.account,
+                    "remote_id": "" if line is None else line.remote_id,
+                    "remote_sku": "" if line is None else line.remote_sku,
+                    "location": stored.location,
+                    "sku_id": stored.sku_id,
+                    "quantity": stored.quantity,
+                    "cancelled": stored.cancelled,
+                    "shipped": stored.shipped,
+                    "returned": stored.returned,
+                    "state": _ENCODER.encode(line) if line is not None and stored.sku_id is None else b"",
+                }
+            )
+    return rows
+
+
+def _apply(work: Work, change: _Change, shelf: OrderShelf) -> None:
+    account, order, found = change.account, change.order, change.found
+    spans = {line.line_id: line.take for line in order.lines}
+    for posting in found.postings:
+        at = order.ordered_at if posting.kind is MovementKind.COMMIT else order.read_at
+        work.post(posting, source=account, at=at)
+        if posting.kind is MovementKind.COMMIT:
+            _consume(work, account, posting, spans.get(_line_of(order, posting)))
+    rules = work.house.rules.get(account)
+    if rules is not None and found.standing is not Standing.IGNORED:
+        for line in order.lines:
+            _note_effects(work, rules, change, line, shelf.listings_of(account, line))
+    if found.unmapped:
+        names = [line.remote_sku or line.remote_id for line in order.lines if line.line_id in found.unmapped]
+        work.alarm("quarantine", account, account=account, order=order.number, sku=names[0])
+    if found.standing is Standing.NEW and found.postings:
+        _tell_sale(work, account, order, found)
+
+
+def _line_of(order: OrderSnapshot, posting: Posting) -> str:
+    """Return the line id in a posting's reference (order:line:kind:cumulative@version)."""
+    rest = posting.reference[len(order.order_id) + 1 :]
+    return rest.rsplit(":", 2)[0]
+
+
+def _tell_sale(work: Work, account: AccountId, order: OrderSnapshot, found: Comparison) -> None:
+    if "mqtt" not in work.house.sinks:
+        return
+    sold = [
+        {"sku": work.skus[posting.sku_id].code, "quantity": posting.committed}
+        for posting in found.postings
+        if posting.kind is MovementKind.COMMIT and posting.sku_id in work.skus
+    ]
+    if sold:
+        body = _ENCODER.encode({"account": account, "order": order.number, "at": order.ordered_at, "lines": sold})
+        work.emit("sale", key=order.order_id, body=body)
+
+
+def _consume(work: Work, account: AccountId, posting: Posting, take: Span | None) -> None:
+    """Let an order that may lie in the span of a suspect sale consume its hold."""
+    left = posting.committed
+    if take is None or left <= 0 or not work.present.suspects:
+        return
+    rules = work.house.rules.get(account)
+    skew = 0 if rules is None else rules.skew_us
+    for suspect in _open_suspects(work, account, posting.sku_id):
+        late = take.latest is None or take.latest + skew >= suspect.since
+        if left > 0 and suspect.remaining > 0 and late and take.earliest - skew <= suspect.until:
+            used = min(left, suspect.remaining)
+            left -= used
+            lift(work, suspect, used, cause=f"order {posting.reference}")
+
+
+def lift(work: Work, suspect: Suspect, units: int, *, cause: str) -> None:
+    """Take units of a suspect sale's hold away."""
+    suspect.remaining -= units
+    posting = Posting(
+        reference=f"suspect:{suspect.id}:{suspect.remaining}",
+        sku_id=suspect.sku_id,
+        location=suspect.location,
+        kind=MovementKind.UNHOLD,
+        held=-units,
+    )
+    work.post(posting, source=suspect.account, at=work.now, reason=cause)
+
+
+def _open_suspects(work: Work, account: AccountId, sku_id: SkuId) -> list[Suspect]:
+    if account not in work.suspects_of:
+        found = doubts.suspects(work.conn, account)
+        work.suspects.update({suspect.id: suspect for suspect in found})
+        work.suspects_of.add(account)
+    return [x for x in work.suspects.values() if x.account == account and x.sku_id == sku_id]
+
+
+def _note_effects(work: Work, rules: Rules, change: _Change, line: OrderLine, where: Sequence[Listing]) -> None:
+    """Note that the channel took these units off its own listing, and gave some back; a repeat changes nothing."""
+    stem = f"{change.order.order_id}:{line.line_id}"
+    before = change.quantity_before(line.line_id)
+    takes = [] if line.take is None else list(_takes(change.order, line, line.take, before))
+    for listing in where:
+        for name, units, span in takes:
+            _note(work, rules, listing, f"{stem}:take{name}", units=-units, span=span, maybe=len(where) > 1)
+        for give in line.gives:
+            name = f"{stem}:give:{give.give_id}"
+            since = give.span.earliest - rules.skew_us
+            if doubts.explain_drift(work.conn, listing.id, since=since, now=work.now):
+                listing.held = ""
+                work.stir(listing)
+            _note(work, rules, listing, name, units=give.quantity, span=give.span, maybe=len(where) > 1)
+        if rules.absolute and before == 0 and takes:
+            sold_here(listing, line.quantity, change.order.ordered_at)
+
+
+def _takes(order: OrderSnapshot, line: OrderLine, take: Span, before: int) -> Iterable[tuple[str, int, Span]]:
+    """Yield what was taken: at first, and by a later increase that may have come at any time until it was read."""
+    yield "", before or line.quantity, take
+    if 0 < before < line.quantity:
+        latest = None if take.latest is None else max(take.latest, order.read_at)
+        yield f":{line.quantity}", line.quantity - before, replace(take, latest=latest)
+
+
+def _note(work: Work, rules: Rules, listing: Listing, name: str, *, units: int, span: Span, maybe: bool) -> None:
+    effect = Effect(quantity=units, span=_widened(span, rules), maybe=maybe)
+    # A restore is kept also when it is over: it may have been kept as one that never ends.
+    if units < 0 and listing.base is not None and spent(effect, listing.base):
+        return
+    work.effects.append(NewEffect(listing_id=listing.id, reference=name, effect=effect))
+    work.stir(listing)
+
+
+def _widened(span: Span, rules: Rules) -> Span:
+    latest = None if span.latest is None else span.latest + rules.skew_us
+    return replace(span, earliest=span.earliest - rules.skew_us, latest=latest)
+
+
+def apply_mapped(work: Work, account: AccountId, remote_ids: Iterable[str], codes: Iterable[str]) -> None:
+    """Apply lines that waited in quarantine for these listings or codes, as of the order's time."""
+    waiting = ledger.quarantined(work.conn, account, list(remote_ids), list(codes))
+    if waiting:
+        take_orders(work, [(account, order) for order in ledger.restate(work.conn, waiting)])
+        if ledger.quarantine_size(work.conn) == 0:
+            work.calm("quarantine", account)

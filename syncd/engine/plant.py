@@ -1,0 +1,52 @@
+"""The running daemon as the edges see it: what they read, and the one door by which facts go in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from syncd.core.terms import AccountId, Instant
+from syncd.engine.channels import Roster
+from syncd.engine.intake import Intake
+from syncd.engine.rules import House
+from syncd.engine.work import Hint
+from syncd.sdk.channel import Clock
+from syncd.settings import Settings
+from syncd.store.session import Store
+
+
+@dataclass(slots=True, kw_only=True)
+class Plant:
+    """Everything that runs. `ready` is set once the inbox of the last run is decided; `stop` ends it all.
+
+    `tells` are the hints of those who bring events out.
+    """
+
+    settings: Settings
+    store: Store
+    intake: Intake
+    clock: Clock
+    uuid: Callable[[], str]
+    random: Callable[[], float]
+    roster: Roster
+    epoch: int
+    started_at: Instant
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    house: House = field(default_factory=House)
+    tells: list[asyncio.Event] = field(default_factory=list)
+
+    def wake(self, name: AccountId, hint: Hint) -> None:
+        """Hint that something may be due on an account, or is to be told."""
+        if hint is Hint.TELL:
+            for told in self.tells:
+                told.set()
+        account = self.roster.get(name)
+        if account is not None:
+            account.wake(hint)
+
+    def account(self, name: str) -> AccountId | None:
+        """Return the account of this name, None when there is none."""
+        known = AccountId(name)
+        return known if known in self.roster else None

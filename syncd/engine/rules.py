@@ -1,0 +1,78 @@
+"""What the deciding room knows of each channel account: its profile and its settings, never its name's meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from syncd.core.brake import BrakeRule
+from syncd.core.exposure import Policy
+from syncd.core.plan import Pace
+from syncd.core.terms import SECOND_US, AccountId, Location
+from syncd.sdk.channel import Profile, WriteMode
+
+DAY_US = 86_400 * SECOND_US
+MAIN = Location("main")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How one account is treated.
+
+    `hand_edit_us`: for so long after its first release a hand edit waits for a person. `adopts`: it is the one counting
+    place, where a hand edit is a movement.
+    """
+
+    account: AccountId
+    profile: Profile
+    pace: Pace
+    locations: tuple[Location, ...] = (MAIN,)
+    location_map: Mapping[str, Location] = field(default_factory=dict)
+    policy: Policy = field(default_factory=Policy)
+    adopts: bool = False
+    hand_edit_us: int = 0
+
+    @property
+    def absolute(self) -> bool:
+        """Say whether a write puts back own sales that were not read yet."""
+        return self.profile.write_mode is WriteMode.ABSOLUTE
+
+    @property
+    def skew_us(self) -> int:
+        """Return how far the channel's times may be off, in microseconds."""
+        return int(self.profile.clock_skew_s * SECOND_US)
+
+    @property
+    def staleness_us(self) -> int:
+        """Return how old a number may be that the channel answers, in microseconds."""
+        return int(self.profile.staleness_s * SECOND_US)
+
+    @property
+    def effect_us(self) -> int:
+        """Return the longest time until a write takes effect, in microseconds."""
+        return int(self.profile.effect_delay_s * SECOND_US)
+
+    @property
+    def lateness_us(self) -> int:
+        """Return how late an order may be in the feed, in microseconds."""
+        return int(self.profile.feed_lateness_s * SECOND_US)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What is the same for all accounts. `sinks` are the outbox sinks that somebody reads; `low_stock` in units."""
+
+    rules: Mapping[AccountId, Rules] = field(default_factory=dict)
+    sinks: frozenset[str] = frozenset()
+    brake: BrakeRule = field(default_factory=BrakeRule)
+    low_stock: int = 0
+    shadow: bool = False
+
+
+def pace_of(profile: Profile, *, raise_delay_s: float, poll_s: float) -> Pace:
+    """Return the pace of a channel: a wide range is read again at most once per feed interval."""
+    return Pace(
+        visible_us=int((profile.visibility_delay_s + profile.staleness_s) * SECOND_US),
+        read_us=int(poll_s * SECOND_US),
+        raise_us=int(raise_delay_s * SECOND_US),
+    )

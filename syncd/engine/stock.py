@@ -1,0 +1,250 @@
+"""Decide what people and the shop's own systems say of stock: counts, movements, SKUs, kits, mappings, policies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from syncd.core.counts import Since, count_posting
+from syncd.core.facts import (
+    CountFact,
+    Fact,
+    MappingFact,
+    MoveFact,
+    PolicyFact,
+    SkuFact,
+    StockMove,
+)
+from syncd.core.kits import cycle
+from syncd.core.ledger import MovementKind, Posting
+from syncd.core.terms import Sku, SkuId
+from syncd.engine.orders import apply_mapped
+from syncd.engine.work import Work
+from syncd.store import ledger, listings
+from syncd.store.ledger import KnownSku
+from syncd.store.rows import PolicyRow
+
+MOST_UNITS = 1_000_000_000
+"""Most units that a count or a movement may have: more is a slip of the finger."""
+
+StockFact = CountFact | MoveFact | SkuFact | MappingFact | PolicyFact
+F = TypeVar("F", bound=StockFact)
+
+
+class Refused(Exception):  # noqa: N818  (a verdict, not a fault)
+    """A fact cannot be applied; nothing of it took effect. The text names every row that is wrong."""
+
+
+def take_stock(work: Work, fact: StockFact, *, offset: int = 0, trial: bool = False) -> None:
+    """Apply one such fact to the work, or raise `Refused`.
+
+    `offset` is the number of its first row within the fact that it is a slice of. A `trial` writes nothing at all: it
+    only finds what would become of targets.
+    """
+    match fact:
+        case CountFact():
+            _count(work, fact, offset)
+        case MoveFact():
+            _move(work, fact, offset)
+        case SkuFact() if trial:
+            return
+        case SkuFact():
+            _skus(work, fact)
+        case MappingFact():
+            _map(work, fact, trial=trial)
+        case PolicyFact():
+            _policies(work, fact)
+
+
+def is_stock(fact: Fact) -> bool:
+    """Say whether a fact is decided here."""
+    return isinstance(fact, StockFact)
+
+
+def rows_of(fact: StockFact) -> int:
+    """Return how many rows a fact has."""
+    return len(fact.rows)
+
+
+def slice_of(fact: F, start: int, size: int) -> F:
+    """Return the same fact with only some of its rows; each part is right by itself."""
+    return replace(fact, rows=fact.rows[start : start + size])  # type: ignore[arg-type]  # rows keep their own type
+
+
+def _known(work: Work, codes: Collection[Sku]) -> dict[Sku, KnownSku]:
+    found = ledger.skus_by_code(work.conn, codes)
+    unknown = sorted(set(codes).difference(found))
+    if unknown:
+        raise Refused(f"unknown SKU: {_some(unknown)}; make it known by `syncd skus import`")
+    work.load_skus([known.sku_id for known in found.values()])
+    work.load_shelves([known.sku_id for known in found.values()])
+    return found
+
+
+def _some(names: Sequence[str], most: int = 10) -> str:
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
+
+
+def _check_rows(rows: Iterable[Any], *, wrong: Callable[[Any], str]) -> None:
+    problems = [f"row {number}, {row.sku}: {why}" for number, row in enumerate(rows, 1) if (why := wrong(row))]
+    if problems:
+        raise Refused(_some(problems))
+
+
+def _count(work: Work, fact: CountFact, offset: int) -> None:
+    known = _known(work, {row.sku for row in fact.rows})
+    _check_rows(fact.rows, wrong=lambda row: _wrong_count(work, row, known))
+    for number, row in enumerate(fact.rows, offset):
+        sku = known[row.sku]
+        balance = work.shelf(sku.sku_id).get(row.location, ledger.Balance())
+        since = ledger.moved_since(work.conn, sku.sku_id, row.location, row.counted_at)
+        posting = count_posting(
+            row,
+            sku_id=sku.sku_id,
+            reference=f"{fact.reference}:{number}:{row.sku}:{row.location}",
+            on_hand=balance.on_hand,
+            committed=balance.committed,
+            held=balance.held,
+            since=Since(on_hand=since[0], committed=since[1], held=since[2]),
+            opened=sku.opened or sku.sku_id in work.opened,
+        )
+        if posting is not None:
+            work.post(posting, source=fact.source, at=row.counted_at, reason=fact.reason, actor=fact.actor)
+        if not sku.opened:
+            work.opened.add(sku.sku_id)
+            work.touch(sku.sku_id)
+
+
+def _wrong_count(work: Work, row: Any, known: Mapping[Sku, KnownSku]) -> str:
+    if known[row.sku].sku_id in work.kits:
+        return "a kit has no stock of its own; count its components"
+    if row.quantity < 0:
+        return "a count is at least 0"
+    if row.quantity > MOST_UNITS:
+        return f"a count is at most {MOST_UNITS}"
+    if not row.location:
+        return "the location is missing"
+    return "" if row.counted_at <= work.now else "counted in the future"
+
+
+def _move(work: Work, fact: MoveFact, offset: int) -> None:
+    known = _known(work, {row.sku for row in fact.rows})
+    _check_rows(fact.rows, wrong=lambda row: _wrong_move(work, fact, row, known))
+    kinds = {
+        StockMove.RECEIVE: MovementKind.RECEIVE,
+        StockMove.ADJUST: MovementKind.ADJUST,
+        StockMove.DAMAGE: MovementKind.DAMAGE,
+    }
+    for number, row in enumerate(fact.rows, offset):
+        posting = Posting(
+            reference=f"{fact.reference}:{number}:{row.sku}:{row.location}",
+            sku_id=known[row.sku].sku_id,
+            location=row.location,
+            kind=kinds[fact.move],
+            on_hand=row.quantity,
+        )
+        work.post(posting, source=fact.source, at=fact.at, reason=fact.reason, actor=fact.actor)
+
+
+def _wrong_move(work: Work, fact: MoveFact, row: Any, known: Mapping[Sku, KnownSku]) -> str:
+    if known[row.sku].sku_id in work.kits:
+        return "a kit has no stock of its own; move its components"
+    if row.quantity == 0 or abs(row.quantity) > MOST_UNITS:
+        return f"a movement has 1 to {MOST_UNITS} units"
+    if fact.move is StockMove.RECEIVE and row.quantity < 0:
+        return "a delivery is positive; use adjust"
+    if fact.move is StockMove.DAMAGE and row.quantity > 0:
+        return "damage takes units away: its quantity is negative"
+    return "" if row.location else "the location is missing"
+
+
+def _skus(work: Work, fact: SkuFact) -> None:
+    ledger.add_skus(work.conn, {row.sku: row.title for row in fact.rows})
+    parts = {part for row in fact.rows for part, _ in row.components}
+    known = _known(work, {row.sku for row in fact.rows} | parts)
+    ledger.set_title(work.conn, {known[row.sku].sku_id: row.title for row in fact.rows if row.title})
+    for row in fact.rows:
+        if row.components:
+            _make_kit(work, row, known)
+    codes = {row.sku for row in fact.rows}
+    for account in work.house.rules:
+        apply_mapped(work, account, (), codes)
+
+
+def _make_kit(work: Work, row: Any, known: Mapping[Sku, KnownSku]) -> None:
+    kit_id = known[row.sku].sku_id
+    if any(quantity < 1 for _, quantity in row.components):
+        raise Refused(f"{row.sku}: a kit holds at least 1 of each component")
+    if any(b.on_hand or b.committed for b in work.shelf(kit_id).values()):
+        raise Refused(f"{row.sku} has stock of its own and cannot become a kit; count it to 0 first")
+    if ledger.has_open_lines(work.conn, kit_id):
+        raise Refused(f"{row.sku} has open orders; change what it is made of once they are shipped or cancelled")
+    work.kits[kit_id] = tuple((known[part].sku_id, quantity) for part, quantity in row.components)
+    nested = cycle(work.kits)
+    if nested is not None:
+        names = ", ".join(sorted(k.code for k in work.skus.values() if k.sku_id in nested))
+        raise Refused(f"kits of kits are not possible: {names}")
+    ledger.set_kit(work.conn, kit_id, work.kits[kit_id])
+    for part, _ in work.kits[kit_id]:
+        work.touch(part)
+
+
+def _map(work: Work, fact: MappingFact, *, trial: bool) -> None:
+    codes = {row.sku for row in fact.rows if row.sku is not None}
+    known = _known(work, codes) if codes else {}
+    for account in {row.account for row in fact.rows}:
+        rows = [row for row in fact.rows if row.account == account]
+        found = work.keep(listings.by_remote(work.conn, account, {row.ref.remote_id for row in rows}))
+        by_ref = {listing.ref: listing for listing in found if listing.account == account}
+        unknown = sorted(row.ref.remote_id for row in rows if row.ref not in by_ref)
+        if unknown:
+            raise Refused(f"{account} has no listing {_some(unknown)}; refresh its catalogue")
+        for row in rows:
+            _map_one(work, by_ref[row.ref], None if row.sku is None else known[row.sku].sku_id)
+        if trial:
+            continue
+        listings.save(work.conn, (x for x in found if x.changed), now=work.now)
+        apply_mapped(work, account, {row.ref.remote_id for row in rows}, ())
+
+
+def _map_one(work: Work, listing: Any, sku_id: SkuId | None) -> None:
+    for touched in (listing.sku_id, sku_id):
+        if touched is not None:
+            work.load_skus((touched,))
+            work.touch(touched)
+    listing.sku_id = sku_id
+    if sku_id is None:
+        listing.target = None
+    work.stir(listing)
+
+
+def _policies(work: Work, fact: PolicyFact) -> None:
+    known = _known(work, {row.sku for row in fact.rows})
+    _check_rows(fact.rows, wrong=_wrong_policy)
+    rows = [
+        PolicyRow(
+            sku_id=known[row.sku].sku_id,
+            account=row.account or "",
+            safety_stock=row.safety_stock,
+            safety_percent=row.safety_percent,
+            cap=row.cap,
+        )
+        for row in fact.rows
+    ]
+    before = ledger.policies(work.conn, [sku.sku_id for sku in known.values()])
+    for row in rows:
+        before.setdefault(SkuId(row.sku_id), {})[row.account] = row
+    work.policies.update(before)
+    work.policy_rows += [row.model_dump() for row in rows]
+    for sku in known.values():
+        work.touch(sku.sku_id)
+
+
+def _wrong_policy(row: Any) -> str:
+    if row.safety_percent is not None and not 0 <= row.safety_percent <= 100:
+        return "safety_percent is 0 to 100"
+    if any(value is not None and value < 0 for value in (row.safety_stock, row.cap)):
+        return "safety_stock and cap are at least 0"
+    return ""

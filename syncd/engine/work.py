@@ -1,0 +1,208 @@
+"""The work of one decision: everything read for it, everything it changes, written at its end in one piece.
+
+Nothing is written before `flush`, so a decision can be made for trial and dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection
+
+from syncd.core.ledger import Posting
+from syncd.core.shown import Base
+from syncd.core.terms import AccountId, Instant, Location, SkuId
+from syncd.engine.rules import House
+from syncd.store import accounts, alerts, doubts, history, ledger, listings, outbox
+from syncd.store.doubts import Suspect
+from syncd.store.history import NewEffect
+from syncd.store.ledger import Balance, KnownSku, Shelf
+from syncd.store.listings import Listing
+from syncd.store.rows import PolicyRow
+
+
+class Hint(StrEnum):
+    """What somebody who acts may find due."""
+
+    WRITE = "write"
+    READ = "read"
+    FETCH = "fetch"
+    TELL = "tell"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """An alert to raise (`values` fill its text) or, with `values` None, to clear."""
+
+    kind: str
+    key: str
+    values: Mapping[str, str | int] | None
+
+
+_EVERYBODY = (AccountId(""), Hint.TELL)
+
+
+class Work:
+    """Loads on demand, remembers, and writes at the end. One instance per decision, on the writer's thread."""
+
+    def __init__(self, conn: Connection, *, house: House, now: Instant) -> None:
+        self.conn = conn
+        self.house = house
+        self.now = now
+        self.accounts = accounts.accounts(conn)
+        self.present = ledger.present(conn)
+        self.skus: dict[SkuId, KnownSku] = {}
+        self.kits: ledger.Kits = {}
+        self.policies: dict[SkuId, dict[str, PolicyRow]] = {}
+        self.listings: dict[int, Listing] = {}
+        self.touched: set[SkuId] = set()
+        self.before: dict[SkuId, int] = {}
+        self.stirred: set[int] = set()
+        self.effects: list[NewEffect] = []
+        self.bases: dict[int, Base] = {}
+        self.suspects: dict[int, Suspect] = {}
+        self.suspects_of: set[AccountId] = set()
+        self.events: list[outbox.Event] = []
+        self.alarms: list[Alarm] = []
+        self.opened: set[SkuId] = set()
+        self.policy_rows: list[dict[str, Any]] = []
+        self.targets_before: dict[int, int | None] = {}
+        self.hints: set[tuple[AccountId, Hint]] = set()
+        self._shelves: dict[SkuId, Shelf] = {}
+        self._kits_known: set[SkuId] = set()
+        self._balances: dict[tuple[SkuId, Location], Balance] = {}
+        self._movements: list[dict[str, Any]] = []
+        self._writes: list[dict[str, Any]] = []
+
+    # --- loading ---
+
+    def load_skus(self, ids: Collection[SkuId]) -> None:
+        """Have the SKUs, their kits and the kits that they are in, with the components of those."""
+        fresh = [sku_id for sku_id in ids if sku_id not in self._kits_known]
+        if not fresh:
+            return
+        self._kits_known.update(fresh)
+        kits = ledger.kits_touching(self.conn, fresh) if self.present.kits else {}
+        self.kits.update({kit: parts for kit, parts in kits.items() if kit not in self.kits})
+        wanted = set(fresh).union(kits, (part for parts in kits.values() for part, _ in parts)).difference(self.skus)
+        self.skus.update(ledger.skus_by_id(self.conn, wanted))
+
+    def shelf(self, sku_id: SkuId) -> Shelf:
+        """Return the balances of a SKU by location."""
+        if sku_id not in self._shelves:
+            self.load_shelves((sku_id,))
+        return self._shelves[sku_id]
+
+    def load_shelves(self, ids: Iterable[SkuId]) -> None:
+        """Have the balances of these SKUs."""
+        fresh = [sku_id for sku_id in ids if sku_id not in self._shelves]
+        if fresh:
+            self._shelves.update(ledger.shelves(self.conn, fresh))
+
+    def keep(self, found: Iterable[Listing]) -> list[Listing]:
+        """Take listings into hand; one that is in hand already stays as it is there."""
+        kept = []
+        for listing in found:
+            known = self.listings.setdefault(listing.id, listing)
+            if known is listing:
+                self.targets_before[listing.id] = listing.target
+            kept.append(known)
+        return kept
+
+    # --- changing ---
+
+    def want_orders(self, account: AccountId, remote_ids: Collection[str]) -> None:
+        """Have orders fetched."""
+        accounts.want_orders(self.conn, account, remote_ids, now=self.now)
+        self.hints.add((account, Hint.FETCH))
+
+    def post(self, posting: Posting, *, source: str, at: Instant, reason: str = "", actor: str = "") -> None:
+        """Book a movement."""
+        shelf = self.shelf(posting.sku_id)
+        self.touch(posting.sku_id)
+        balance = shelf.get(posting.location)
+        if balance is None:
+            balance = shelf[posting.location] = Balance()
+        balance.on_hand += posting.on_hand
+        balance.committed += posting.committed
+        balance.held += posting.held
+        self._balances[posting.sku_id, posting.location] = balance
+        self._movements.append(
+            ledger.movement_values(posting, source=source, at=at, now=self.now, reason=reason, actor=actor)
+        )
+
+    def touch(self, sku_id: SkuId) -> None:
+        """Have the targets of a SKU's listings computed anew."""
+        if sku_id not in self.before:
+            self.before[sku_id] = sum(balance.available for balance in self.shelf(sku_id).values())
+        self.touched.add(sku_id)
+
+    def stir(self, listing: Listing) -> None:
+        """Have what a listing shows, and what is next for it, computed anew."""
+        self.stirred.add(listing.id)
+        listing.changed = True
+
+    def rebase(self, listing: Listing, base: Base) -> None:
+        """Give a listing a new base."""
+        listing.base = base
+        listing.stale = False
+        self.bases[listing.id] = base
+        self.stir(listing)
+
+    def end_write(self, row: Mapping[str, Any]) -> None:
+        """Note how a write ended (the columns of `history.end_writes`)."""
+        self._writes.append(dict(row))
+
+    def emit(self, event_type: str, *, key: str, body: bytes) -> None:
+        """Send an event to the sinks that carry events."""
+        if "mqtt" in self.house.sinks:
+            self.events.append(outbox.Event(sink="mqtt", key=key, type=event_type, body=body))
+            self.hints.add(_EVERYBODY)
+
+    def alarm(self, kind: str, key: str, **values: str | int) -> None:
+        """Raise an alert."""
+        self.alarms.append(Alarm(kind=kind, key=key, values=values))
+        self.hints.add(_EVERYBODY)
+
+    def calm(self, kind: str, key: str) -> None:
+        """Clear an alert that may stand."""
+        self.alarms.append(Alarm(kind=kind, key=key, values=None))
+
+    # --- writing ---
+
+    def flush_effects(self) -> None:
+        """Write new effects and forget spent ones, so that what is shown can be computed from the tables."""
+        history.add_effects(self.conn, self.effects)
+        self.effects = []
+        history.end_writes(self.conn, self._writes)
+        self._writes = []
+        history.forget_spent(self.conn, self.bases)
+        self.bases = {}
+
+    def flush(self) -> None:
+        """Write everything."""
+        self.flush_effects()
+        ledger.add_movements(self.conn, self._movements)
+        ledger.set_balances(self.conn, self._balances)
+        ledger.set_policies(self.conn, self.policy_rows)
+        ledger.open_skus(self.conn, self.opened, now=self.now)
+        listings.save(self.conn, (x for x in self.listings.values() if x.changed), now=self.now)
+        doubts.save_suspects(self.conn, self.suspects.values(), now=self.now)
+        if self.events:
+            outbox.put(self.conn, self.events, now=self.now)
+        for alarm in self.alarms:
+            self._sound(alarm)
+
+    def _sound(self, alarm: Alarm) -> None:
+        if alarm.values is None:
+            alerts.clear_alert(self.conn, kind=alarm.kind, key=alarm.key, now=self.now)
+        else:
+            text = ", ".join(f"{name} {value}" for name, value in alarm.values.items())
+            alerts.raise_alert(self.conn, kind=alarm.kind, key=alarm.key, text=text, values=alarm.values, now=self.now)
+
+    def account_of(self, listing: Listing) -> accounts.KnownAccount | None:
+        """Return the account of a listing as the store knows it."""
+        return self.accounts.get(AccountId(listing.account))
