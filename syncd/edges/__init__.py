@@ -1,0 +1,1 @@
+"""Where the outside touches syncd: webhooks, MQTT, alerts."""

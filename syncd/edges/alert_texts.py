@@ -1,0 +1,103 @@
+"""What alerts say to people, in English and Japanese. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from syncd.store.alerts import Alert
+
+LANGUAGES: Final = ("en", "ja")
+
+MOST_CHARS: Final = 500
+"""Longest line of one alert."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """A kind of alert in one language: its name, and a sentence with the names of its values in braces."""
+
+    title: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phrases:
+    """The words around alerts in one language."""
+
+    over: str
+    several: str
+    more: str
+
+
+TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
+    "en": {
+        "low_stock": Words(title="Low stock", sentence="{sku}: {available} left"),
+        "quarantine": Words(
+            title="Order with an unknown SKU",
+            sentence="{account}: order {order} sells {sku}, which is not mapped; no stock was committed for it",
+        ),
+        "brake": Words(title="Change held", sentence="a person has to release or refuse it: {cause}"),
+        "channel_down": Words(title="Channel down", sentence="{account} cannot be reached: {reason}"),
+        "key_expiry": Words(title="Key about to expire", sentence="the key of {account} expires in {days} days"),
+        "disk": Words(title="Disk almost full", sentence="{free_mb} MB left where the ledger is kept"),
+        "oversell": Words(title="Oversold", sentence="{sku}: {units} more sold than there are"),
+        "drift": Words(title="Number changed elsewhere", sentence="{account}: listing {listing} shows {seen}"),
+        "webhook_lost": Words(
+            title="Webhooks missing",
+            sentence="{account} does not send {topics}; orders still come by polling, only later",
+        ),
+    },
+    "ja": {
+        "low_stock": Words(title="在庫わずか", sentence="{sku}：残り{available}点"),
+        "quarantine": Words(
+            title="未登録SKUの注文",
+            sentence="{account}：注文{order}の商品{sku}はSKUに対応付けられていません。在庫は引き当てられていません",
+        ),
+        "brake": Words(title="変更を保留", sentence="担当者による承認または却下が必要です：{cause}"),
+        "channel_down": Words(title="チャネル停止", sentence="{account}に接続できません：{reason}"),
+        "key_expiry": Words(title="キーの期限切れ間近", sentence="{account}のキーはあと{days}日で期限が切れます"),
+        "disk": Words(title="ディスク残量不足", sentence="台帳の保存先の残りは{free_mb} MBです"),
+        "oversell": Words(title="売り越し", sentence="{sku}：在庫より{units}点多く売れています"),
+        "drift": Words(title="外部での数量変更", sentence="{account}：出品{listing}の表示は{seen}です"),
+        "webhook_lost": Words(
+            title="Webhook未登録",
+            sentence="{account}から{topics}が届きません。注文はポーリングで遅れて取得します",
+        ),
+    },
+}
+
+PHRASES: Final[Mapping[str, Phrases]] = {
+    "en": Phrases(over="Over", several="{count} alerts", more="and {count} more: see syncd status"),
+    "ja": Phrases(over="解消", several="アラート{count}件", more="ほか{count}件：syncd statusで確認してください"),
+}
+
+
+def text(kind: str, language: str, **values: str | int) -> str:
+    """Return the sentence of a kind of alert; raises KeyError for an unknown kind or a value that is missing."""
+    return TEXTS[language][kind].sentence.format_map(values)
+
+
+def headline(alert: Alert, *, over: bool, language: str) -> str:
+    """Return what happened in a few words: the kind, and what it is about."""
+    words = TEXTS[language].get(alert.kind)
+    title = alert.kind if words is None else words.title
+    return f"{PHRASES[language].over}: {title}" if over else title
+
+
+def line(alert: Alert, *, over: bool, language: str) -> str:
+    """Return one alert as one line. Without the values that its sentence needs its plain text stands in for it."""
+    about = alert.key
+    if not over:
+        try:
+            about = text(alert.kind, language, **{"key": alert.key, **alert.values})
+        except KeyError:
+            about = f"{alert.key}: {alert.text}" if alert.text else alert.key
+    return one_line(f"{headline(alert, over=over, language=language)}: {about}")
+
+
+def one_line(words: str) -> str:
+    """Return a text without line breaks and controls, cut where it is too long: it goes into mail headers too."""
+    clean = " ".join("".join(char if char.isprintable() else " " for char in words).split())
+    return clean if len(clean) <= MOST_CHARS else f"{clean[: MOST_CHARS - 1]}…"
