@@ -1,0 +1,246 @@
+"""How everything stands, in one answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from typing import Final
+
+from aiohttp import web
+from sqlalchemy import Connection
+
+from syncd.core.terms import SECOND_US, AccountId, Instant
+from syncd.store import accounts, alerts, inbox, outbox
+from syncd.store.accounts import Feed, KnownAccount
+from syncd.store.alerts import Standing
+from syncd.store.ledger import quarantine_size
+from syncd.store.session import StoreStats
+from syncd.store.views import moment, moment_or_none
+from syncd.store.views_listings import BrakeView, brakes
+from syncd.store.views_status import (
+    NO_LISTINGS,
+    Tally,
+    drift_counts,
+    feeds,
+    last_writes,
+    oversold_units,
+    tallies,
+    waiting,
+)
+from syncd.web.api_wire import Answer, Route, Service
+from syncd.web.kept import Kept
+from syncd.web.plant import Account, Plant
+
+READ_S: Final = 30.0
+"""Longest wait for what the store knows."""
+TALLY_KEPT_S: Final = 15.0
+"""How long sums over whole tables are kept."""
+VERSION: Final = version("syncd")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Events that wait for a sink, and for how long the oldest does."""
+
+    events: int
+    oldest_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonStatus:
+    """The process and its store."""
+
+    version: str
+    instance: str
+    epoch: int
+    started_at: datetime
+    uptime_s: float
+    ready: bool
+    shadow: bool
+    inbox_depth: int
+    outbox: Mapping[str, Waiting]
+    store: StoreStats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountStatus:
+    """One channel account. `feed_age_s` is how old the newest order could be that is not known (None: never read)."""
+
+    name: str
+    adapter: str
+    state: str
+    reason: str
+    since: datetime | None
+    down_since: datetime | None
+    down_reason: str
+    feed_age_s: float | None
+    scanned_at: datetime | None
+    waiting: Mapping[str, int]
+    last_write_at: datetime | None
+    listings: Tally
+    drift_pending: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertStatus:
+    """An alert that stands."""
+
+    kind: str
+    key: str
+    text: str
+    raised_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Everything at once."""
+
+    daemon: DaemonStatus
+    accounts: tuple[AccountStatus, ...]
+    alerts: tuple[AlertStatus, ...]
+    brakes: tuple[BrakeView, ...]
+    quarantine: int
+    oversold_units: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What the store knows, read at one moment."""
+
+    accounts: Mapping[AccountId, KnownAccount]
+    feeds: Mapping[AccountId, Feed]
+    waiting: Mapping[AccountId, Mapping[str, int]]
+    last_writes: Mapping[AccountId, Instant]
+    alerts: tuple[Standing, ...]
+    brakes: tuple[BrakeView, ...]
+    drift: Mapping[tuple[AccountId, str], int]
+    quarantine: int
+    inbox_depth: int
+    outbox: Mapping[str, tuple[int, Instant]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """What takes a walk through whole tables."""
+
+    tallies: Mapping[AccountId, Tally]
+    oversold_units: int
+
+
+def snapshot(conn: Connection) -> Snapshot:
+    """Read what is cheap to read."""
+    return Snapshot(
+        accounts=accounts.accounts(conn),
+        feeds=feeds(conn),
+        waiting=waiting(conn),
+        last_writes=last_writes(conn),
+        alerts=tuple(alerts.standing(conn)),
+        brakes=tuple(brakes(conn)),
+        drift=drift_counts(conn),
+        quarantine=quarantine_size(conn),
+        inbox_depth=inbox.depth(conn),
+        outbox=outbox.depth(conn),
+    )
+
+
+def _sums(conn: Connection) -> Sums:
+    return Sums(tallies=tallies(conn), oversold_units=oversold_units(conn))
+
+
+class Standings:
+    """Reads how everything stands; sums over whole tables are kept for a while."""
+
+    def __init__(self, plant: Plant) -> None:
+        self._plant = plant
+        self._sums = Kept(lambda: plant.store.read(_sums), seconds=TALLY_KEPT_S, clock=plant.clock)
+
+    async def read(self) -> tuple[Snapshot, Sums]:
+        """Return what the store knows; raises TimeoutError."""
+        async with asyncio.timeout(READ_S):
+            return await self._plant.store.read(snapshot), await self._sums.get()
+
+    async def status(self) -> Status:
+        """Return how everything stands."""
+        found, sums = await self.read()
+        return _status(self._plant, found, sums)
+
+
+def _status(plant: Plant, found: Snapshot, sums: Sums) -> Status:
+    now = plant.clock.now()
+    names = list(dict.fromkeys([*plant.roster, *found.accounts]))
+    return Status(
+        daemon=_daemon(plant, found, now),
+        accounts=tuple(_account(plant, name, found, sums, now) for name in names),
+        alerts=tuple(
+            AlertStatus(kind=a.kind, key=a.key, text=a.text, raised_at=moment(a.raised_at)) for a in found.alerts
+        ),
+        brakes=found.brakes,
+        quarantine=found.quarantine,
+        oversold_units=sums.oversold_units,
+    )
+
+
+def _daemon(plant: Plant, found: Snapshot, now: Instant) -> DaemonStatus:
+    return DaemonStatus(
+        version=VERSION,
+        instance=plant.settings.daemon.instance,
+        epoch=plant.epoch,
+        started_at=moment(plant.started_at),
+        uptime_s=seconds(now - plant.started_at),
+        ready=plant.ready.is_set(),
+        shadow=plant.house.shadow,
+        inbox_depth=found.inbox_depth,
+        outbox={s: Waiting(events=n, oldest_s=seconds(now - oldest)) for s, (n, oldest) in found.outbox.items()},
+        store=plant.store.stats,
+    )
+
+
+def _account(plant: Plant, name: AccountId, found: Snapshot, sums: Sums, now: Instant) -> AccountStatus:
+    known, feed, opened = found.accounts.get(name), found.feeds.get(name), plant.roster.get(name)
+    settings = plant.settings.channels.get(name)
+    last = found.last_writes.get(name)
+    down_since, down_reason = _down(opened, known)
+    return AccountStatus(
+        name=name,
+        adapter="" if settings is None else settings.adapter,
+        state="closed" if opened is None else "new" if known is None else known.state.value,
+        reason="" if known is None else known.reason,
+        since=None if known is None else moment(known.since),
+        down_since=moment_or_none(down_since),
+        down_reason=down_reason,
+        feed_age_s=feed_age_s(feed, now),
+        scanned_at=None if feed is None else moment_or_none(feed.scanned_at),
+        waiting=found.waiting.get(name, {}),
+        last_write_at=moment_or_none(last),
+        listings=sums.tallies.get(name, NO_LISTINGS),
+        drift_pending=found.drift.get((name, "pending"), 0),
+    )
+
+
+def _down(opened: Account | None, known: KnownAccount | None) -> tuple[Instant | None, str]:
+    """Return since when an account does not answer, and why: what the running daemon sees comes first."""
+    if opened is not None:
+        return opened.pulse.down_since, opened.pulse.reason
+    return (None, "") if known is None else (known.down_since, known.down_reason)
+
+
+def feed_age_s(feed: Feed | None, now: Instant) -> float | None:
+    """Return how long ago the moment is up to which all orders are known; None where that is not known."""
+    return None if feed is None or feed.complete_until is None else seconds(now - feed.complete_until)
+
+
+def seconds(microseconds: int) -> float:
+    """Return a duration in seconds, never below zero."""
+    return max(0, microseconds) / SECOND_US
+
+
+def routes_of(standings: Standings) -> tuple[Route, ...]:
+    """Return the route of the status."""
+
+    async def get_status(_service: Service, _request: web.Request) -> Answer:
+        return Answer(body=await standings.status())
+
+    return (("GET", "/status", get_status),)
