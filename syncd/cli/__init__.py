@@ -1,0 +1,66 @@
+"""The command line. Commands that change something talk to the running daemon over its Unix socket."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Final
+
+import typer
+
+from syncd.cli import daemon, goods, listings, orders, release, status, stock, upkeep, waiting
+from syncd.cli.frame import BUG, INTERRUPTED, USAGE
+
+CLICK_USAGE: Final = 2
+"""What the command line's library exits with when it does not understand."""
+
+app = typer.Typer(
+    name="syncd",
+    help="Keeps a shop's stock right on every channel.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command(name="run")(daemon.run)
+app.command(name="demo")(daemon.demo)
+app.command(name="simulate")(daemon.simulate)
+app.command(name="replay")(daemon.replay)
+app.command(name="check")(upkeep.check)
+app.command(name="doctor")(upkeep.doctor)
+app.command(name="status")(status.status)
+app.command(name="healthcheck")(status.healthcheck)
+app.command(name="adopt")(release.adopt)
+app.command(name="go")(release.go)
+app.command(name="pause")(release.pause)
+app.command(name="orders")(orders.orders)
+app.command(name="backup")(upkeep.backup)
+app.command(name="restore")(upkeep.restore)
+app.add_typer(stock.app, name="stock")
+app.add_typer(goods.skus, name="skus")
+app.add_typer(goods.policy, name="policy")
+app.add_typer(listings.app, name="listings")
+app.add_typer(orders.ledger, name="ledger")
+app.add_typer(waiting.drift, name="drift")
+app.add_typer(waiting.brake, name="brake")
+app.add_typer(waiting.alerts, name="alerts")
+app.add_typer(daemon.adapter, name="adapter")
+
+
+def main() -> None:
+    """Run the command line and end the process."""
+    sys.exit(entry(sys.argv[1:]))
+
+
+def entry(argv: Sequence[str]) -> int:
+    """Run one command; return its exit code, with the codes of sysexits.h (64 usage, 69 no daemon, 78 settings)."""
+    try:
+        app(list(argv), prog_name="syncd")
+    except SystemExit as end:
+        return USAGE if end.code == CLICK_USAGE else int(end.code or 0)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception:  # noqa: BLE001  (a fault of ours: told with its trace, and with the exit code for it)
+        traceback.print_exc()
+        return BUG
+    return 0

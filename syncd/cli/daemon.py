@@ -1,0 +1,217 @@
+"""`syncd run`, `demo`, `simulate`, `replay` and `adapter test`: what runs instead of talking to the daemon.
+
+Everything here is imported when it is asked for: most commands need none of it, and the daemon needs no simulators.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from syncd.cli.frame import FAILED, USAGE, Config, Failure, Json, Terminal, guarded, open_terminal
+from syncd.cli.show import grid
+from syncd.clock import SystemClock
+from syncd.sdk.channel import Adapter
+from syncd.settings.adapters import Installed
+
+adapter = typer.Typer(help="For those who write adapters.", no_args_is_help=True)
+
+SKUS: Final = 20
+Skus = Annotated[int, typer.Option("--skus", min=1, max=1_000_000, help="Goods that it has.")]
+Seed = Annotated[int, typer.Option("--seed", help="The same seed, the same shop.")]
+
+
+@guarded
+def run(
+    *,
+    shadow: Annotated[bool, typer.Option("--shadow", help="Write nothing to any channel; log what would be.")] = False,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Run the daemon until SIGTERM or Ctrl-C."""
+    terminal = open_terminal(config, json=json)
+    settings = terminal.settings()
+    if shadow:
+        settings = replace(settings, daemon=replace(settings.daemon, shadow=True))
+    code: int = import_module("syncd.app").run(settings)
+    _end(terminal, code)
+
+
+def _end(terminal: Terminal, code: int) -> None:
+    if terminal.json:
+        terminal.show({"exit_code": code}, lambda _: ())
+    raise typer.Exit(code)
+
+
+@guarded
+def demo(
+    *,
+    seconds: Annotated[float | None, typer.Option("--seconds", min=1, help="End after so long.")] = None,
+    skus: Skus = 12,
+    seed: Seed = 1,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep what the daemon logged and stored.")] = False,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Show a flash sale: four simulated channels, the daemon, a broker, and a crowd of shoppers."""
+    open_terminal(config, json=json)
+    code: int = import_module("syncd.demo").run_demo(seconds, skus, seed, as_json=json, keep=keep)
+    raise typer.Exit(code)
+
+
+@guarded
+def replay(
+    *,
+    file: Annotated[Path, typer.Argument(help="Orders: CSV or CSV.gz.", exists=True, dir_okay=False)],
+    compress: Annotated[float, typer.Option("--compress", min=1, help="So many seconds of the file in one.")] = 200.0,
+    seed: Seed = 1,
+    share: Annotated[
+        list[str] | None, typer.Option("--share", help="Share of the orders, as shopify=0.2; once per channel.")
+    ] = None,
+    lines: Annotated[int | None, typer.Option("--lines", min=1, help="Only so many lines.")] = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Run real orders through four simulated channels, and tell what was sold, oversold, hidden and written."""
+    terminal = open_terminal(config, json=json)
+    module: Any = import_module("syncd.replay")
+    shares = _shares(terminal, share) if share else module.SHARES
+    code: int = module.run_replay(file, compress=compress, seed=seed, shares=shares, most_lines=lines, as_json=json)
+    raise typer.Exit(code)
+
+
+def _shares(terminal: Terminal, given: Iterable[str]) -> dict[str, float]:
+    found = {}
+    for item in given:
+        name, _, number = item.partition("=")
+        try:
+            found[name] = float(number)
+        except ValueError:
+            raise Failure(USAGE, terminal.say("replay.share", given=item)) from None
+    return found
+
+
+# --- one adapter ----------------------------------------------------------------------------------------------------
+
+
+@guarded
+def simulate(
+    *,
+    name: Annotated[str, typer.Argument(metavar="ADAPTER", help="Whose simulator.")],
+    port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="0 takes a free one.")] = 0,
+    skus: Skus = SKUS,
+    seed: Seed = 1,
+    seconds: Annotated[float | None, typer.Option("--seconds", min=0, help="End after so long.")] = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Start the simulated remote of an adapter, and tell its URL and the settings to connect; until Ctrl-C."""
+    terminal = open_terminal(config, json=json)
+    found = _adapter(terminal, name)
+    simulator = _factory(terminal, found)(skus=skus, seed=seed, clock=SystemClock())
+    asyncio.run(_serve(terminal, found, simulator, port=port, seconds=seconds))
+
+
+def _adapter(terminal: Terminal, name: str) -> Adapter:
+    adapters = Installed()
+    if name not in adapters:
+        raise Failure(USAGE, terminal.say("adapter.unknown", name=name, known=", ".join(adapters)))
+    return adapters[name]
+
+
+def _factory(terminal: Terminal, found: Adapter) -> Any:
+    if not found.simulator:
+        raise Failure(FAILED, terminal.say("adapter.no_simulator", name=found.name))
+    module, _, attribute = found.simulator.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+async def _serve(terminal: Terminal, found: Adapter, simulator: Any, *, port: int, seconds: float | None) -> None:
+    serve = import_module("syncd.testing.simulators").serve
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with serve(simulator, port=port) as url:
+        settings = simulator.settings(url)
+        told = {"adapter": found.name, "url": url, "control": f"{url}/_sim", "settings": settings}
+        block = settings_block(found.name, settings)
+        terminal.show(
+            told, lambda _: [terminal.say("simulate.serving", url=url), "", block, terminal.say("simulate.stop")]
+        )
+        sys.stdout.flush()
+        try:
+            async with asyncio.timeout(seconds):
+                await stop.wait()
+        except TimeoutError:
+            return
+
+
+def settings_block(name: str, settings: Mapping[str, Any]) -> str:
+    """Return the lines of a settings file that open an adapter with these settings."""
+    lines = [f"[channels.{name}]", f'adapter = "{name}"', "", f"[channels.{name}.settings]"]
+    return "\n".join([*lines, *(f"{key} = {toml(value)}" for key, value in settings.items())])
+
+
+def toml(value: Any) -> str:
+    """Return a value as one writes it in TOML."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return str(value)
+        case list() | tuple():
+            return "[" + ", ".join(toml(item) for item in value) + "]"
+        case dict():
+            return "{ " + ", ".join(f'"{key}" = {toml(item)}' for key, item in value.items()) + " }"
+        case _:
+            escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
+            return f'"{escaped}"'
+
+
+# `test` is the command's word; a function of that name would be taken for a test.
+@adapter.command(name="test")
+@guarded
+def conformance(
+    *,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The adapter.")],
+    only: Annotated[str, typer.Option("--only", help="Only cases with this in their name.")] = "",
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Run the conformance kit against an adapter's simulator; exit 1 when a case fails."""
+    terminal = open_terminal(config, json=json)
+    found = _adapter(terminal, name)
+    rows = conform(found, _factory(terminal, found), only=only)
+    failed = sum(1 for row in rows if row["result"] == "failed")
+    end = terminal.say("conform.failed" if failed else "conform.passed", count=failed or len(rows))
+    cells = [[row[key] for key in ("case", "result", "detail")] for row in rows]
+    terminal.show(rows, lambda _: [grid(terminal, "case result detail", cells), end])
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def conform(found: Adapter, make: Any, *, only: str = "") -> list[dict[str, str]]:
+    """Run the kit in virtual time; return for each case its name, `passed`, `failed` or `exempt`, and why."""
+    kit_module: Any = import_module("syncd.testing.conformance")
+    run_virtual: Any = import_module("syncd.testing.loop").run_virtual
+    kit = kit_module.Kit(adapter=found, make=make)
+    rows = []
+    for case in kit_module.cases():
+        if only in case.name:
+            result, detail = "passed", ""
+            try:
+                run_virtual(lambda case=case: case.run(kit))
+            except kit_module.NotApplicable as reason:
+                result, detail = "exempt", str(reason)
+            except Exception as error:  # noqa: BLE001  (whatever an adapter does wrong is the result)
+                result, detail = "failed", f"{type(error).__name__}: {error}"
+            rows.append({"case": case.name, "result": result, "detail": detail})
+    return rows
