@@ -1,0 +1,205 @@
+"""What happens in the demo, and when: shoppers, a flash sale, a delivery, faults. Equal for equal seeds.
+
+A shop hour takes a minute. The clock of the naive tool and the delays of the simulated channels are shortened as the
+demand is; syncd itself runs in real time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import chain, count
+from typing import Final, TypeAlias
+
+from syncd.rehearsal import PARTS, SHARES, Part
+from syncd.testing.chance import SeededRandom
+from syncd.testing.simulators import Faults, sku_name
+
+FACTOR: Final = 60
+"""How much faster than a real shop."""
+ROUND_S: Final = 3_600.0 / FACTOR
+"""How long a round takes, where there is time for a whole one."""
+NAIVE_S: Final = 900.0 / FACTOR
+"""The clock of the naive tool: 15 minutes of the shop."""
+
+STEADY_PER_S: Final = 4.0
+FLASH_PER_S: Final = 16.0
+SCARCITY: Final = 4
+"""How many times the stock is asked for in a flash sale."""
+QUANTITIES: Final = (1, 1, 1, 1, 1, 1, 1, 1, 2, 3)
+"""What shoppers want, each as likely."""
+MEAN_QUANTITY: Final = sum(QUANTITIES) / len(QUANTITIES)
+SPARE: Final = 1.5
+"""How much of a good that is not on sale there is, against what will be asked for."""
+MOST_HOT: Final = 4
+CANCELS: Final = 0.06
+CANCEL_S: Final = (1.0, 6.0)
+
+KEPT_BACK: Final[Mapping[str, int]] = {"amazon": 3, "rakuten": 5, "qoo10": 5}
+"""Units of a good of the flash sale that are kept back where sales are heard of late; the last ones sell elsewhere."""
+
+# Shares of a round.
+FLASH: Final = (0.15, 0.50)
+CUTS: Final = (0.30, 0.50)
+OUTAGE: Final = (0.58, 0.74)
+DELIVERY: Final = 0.66
+
+CUT_RATE: Final = 0.25
+CUT_CHANNELS: Final = ("amazon", "rakuten")
+DOWN_CHANNEL: Final = "rakuten"
+
+CALM: Final[Mapping[str, Faults]] = {
+    "amazon": Faults(late_webhooks_s=1.0),  # notifications come within a minute of the shop
+    "rakuten": Faults(lost_webhooks=1.0),  # has none: its orders are polled
+    "shopify": Faults(late_webhooks_s=0.1, lost_webhooks=0.02, double_webhooks=0.05),
+    "qoo10": Faults(lost_webhooks=1.0),
+}
+"""How each channel is on a good day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A shopper wants `quantity` units; who is served cancels after so long, or never."""
+
+    at_s: float
+    channel: str
+    sku: str
+    quantity: int
+    cancel_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """Goods arrive."""
+
+    at_s: float
+    goods: Mapping[str, int] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Something begins or ends; `faults` are the channel's from now on, where one is named."""
+
+    at_s: float
+    text: str
+    channel: str = ""
+    faults: Faults | None = None
+
+
+Happening: TypeAlias = Ask | Delivery | Scene
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """The demo's plan, round after round, times in seconds from its start. `skus` is how many goods there are."""
+
+    skus: int
+    seed: int
+    round_s: float = ROUND_S
+
+    @property
+    def names(self) -> list[str]:
+        """Return all goods, those of the flash sale first."""
+        return [sku_name(number) for number in range(1, self.skus + 1)]
+
+    @property
+    def hot(self) -> list[str]:
+        """Return the goods of the flash sale."""
+        return [sku_name(number) for number in range(1, max(1, min(MOST_HOT, self.skus // 4)) + 1)]
+
+    @property
+    def hot_stock(self) -> int:
+        """Return how much of each of them there is at the start."""
+        wanted = FLASH_PER_S * (FLASH[1] - FLASH[0]) * self.round_s * MEAN_QUANTITY
+        return max(1, round(wanted / len(self.hot) / SCARCITY))
+
+    def opening(self) -> dict[str, int]:
+        """Return what is there at the start, and what a delivery brings."""
+        steady = STEADY_PER_S * self.round_s * MEAN_QUANTITY / self.skus
+        return dict.fromkeys(self.names, math.ceil(steady * SPARE)) | dict.fromkeys(self.hot, self.hot_stock)
+
+    def kept_back(self, channel: str, sku: str) -> int:
+        """Return how many units of a good a channel does not show; fewer where there are few."""
+        return min(KEPT_BACK.get(channel, 0), self.hot_stock // 6) if sku in self.hot else 0
+
+    def heard(self, channel: str) -> str:
+        """Say how sales of a channel are heard of."""
+        calm = CALM[channel]
+        return "polled" if calm.lost_webhooks == 1.0 else "late notices" if calm.late_webhooks_s >= 1.0 else "webhooks"
+
+    def happenings(self) -> Iterator[Happening]:
+        """Yield everything for ever, in order of time."""
+        return chain.from_iterable(map(self._round, count()))
+
+    def _round(self, number: int) -> list[Happening]:
+        dice, begin = SeededRandom(self.seed * 1_000_003 + number), number * self.round_s
+        flash = [begin + share * self.round_s for share in FLASH]
+        steady = self._asks(dice, (begin, begin + self.round_s), per_s=STEADY_PER_S, among=self.names)
+        hot = self._asks(dice, (flash[0], flash[1]), per_s=FLASH_PER_S, among=self.hot)
+        return sorted(
+            [*self._scenes(begin), self._delivery(begin), *steady, *hot], key=lambda happening: happening.at_s
+        )
+
+    def _asks(self, dice: SeededRandom, span: tuple[float, float], *, per_s: float, among: list[str]) -> list[Ask]:
+        asks, at_s = [], span[0]
+        while (at_s := at_s - math.log(1.0 - dice()) / per_s) < span[1]:
+            asks.append(
+                Ask(
+                    at_s=at_s,
+                    channel=_channel(dice()),
+                    sku=among[int(dice.between(0, len(among)))],
+                    quantity=QUANTITIES[int(dice.between(0, len(QUANTITIES)))],
+                    cancel_after_s=dice.between(*CANCEL_S) if dice.happens(CANCELS) else None,
+                )
+            )
+        return asks
+
+    def _scenes(self, begin: float) -> list[Happening]:
+        def scene(share: float, text: str, channel: str = "", faults: Faults | None = None) -> Scene:
+            return Scene(at_s=begin + share * self.round_s, text=text, channel=channel, faults=faults)
+
+        cut = {name: replace(CALM[name], cut_after_effect=CUT_RATE) for name in CUT_CHANNELS}
+        down = replace(CALM[DOWN_CHANNEL], refuse=1.0)
+        return [
+            scene(0.0, "steady trade"),
+            scene(FLASH[0], f"FLASH SALE on {len(self.hot)} SKUs, on all channels at once"),
+            *(
+                scene(CUTS[0], f"flash sale, and {' and '.join(cut)} hang up after writing", *pair)
+                for pair in cut.items()
+            ),
+            *(scene(CUTS[1], "steady trade", name, CALM[name]) for name in cut),
+            scene(OUTAGE[0], f"the API of {DOWN_CHANNEL} is down, its shop still sells", DOWN_CHANNEL, down),
+            scene(OUTAGE[1], f"{DOWN_CHANNEL} is back", DOWN_CHANNEL, CALM[DOWN_CHANNEL]),
+        ]
+
+    def _delivery(self, begin: float) -> Delivery:
+        return Delivery(at_s=begin + DELIVERY * self.round_s, goods=self.opening())
+
+
+def _channel(draw: float) -> str:
+    left = draw * sum(SHARES.values())
+    for name, share in SHARES.items():
+        left -= share
+        if left < 0:
+            return name
+    return next(reversed(SHARES))
+
+
+def parts() -> dict[str, Part]:
+    """Return the channels of the rehearsal with their delays shortened; what they promise of effects is too."""
+    return {name: _shortened(part) for name, part in PARTS.items()}
+
+
+def _shortened(part: Part) -> Part:
+    def short(span: tuple[float, float]) -> tuple[float, float]:
+        return span[0] / FACTOR, span[1] / FACTOR
+
+    return replace(
+        part,
+        effect_s=short(part.effect_s),
+        feed_lateness_s=short(part.feed_lateness_s),
+        precision_s=part.precision_s / FACTOR,
+        poll_s=1.0,
+        settings={"effect_delay_s": 4.0} if part.adapter == "memory" else {},
+    )
