@@ -1,0 +1,61 @@
+"""Every benchmark runs, in a tiny size, and ends with one JSON object that has the figures others hold it by."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TRACE = """invoice,sku,quantity,at
+1,A,2,2011-09-01 08:25:00
+1,B,1,2011-09-01 08:25:00
+2,A,1,2011-09-01 09:00:00
+3,B,3,2011-09-01 09:10:00
+"""
+BENCHES = {
+    "ingest": (
+        "--orders 40 --skus 50 --ledger 100",
+        {"lines_per_s", "ratio_to_raw", "ratio_full_to_empty"},
+    ),
+    "reaction": ("--skus 200 --seconds 0.2 --orders 40", {"p50_ms", "p99_ms", "ack_p99_ms", "orders_per_s"}),
+    "saturation": ("--listings 300", {"shopify"}),
+    "memory": ("--skus 50 --rest-s 0.1", {"rss_mb", "ready_s"}),
+    "replay": ("--file {trace}", {"wrong", "unbalanced", "same", "oversold", "hidden", "writes"}),
+    "hour": ("--virtual-s 60", {"seconds", "wrong"}),
+}
+"""The options of a tiny run, and figures that it has to print."""
+
+
+def figures_of(name: str, options: list[str]) -> dict[str, float]:
+    """Run a benchmark as a person would; return its figures."""
+    command = [sys.executable, "-m", f"tests.bench.{name}", "--json", *options]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stderr[-2_000:]
+    told = json.loads(ended.stdout.splitlines()[-1])
+    assert told.keys() == {"name", "figures", "settings"}
+    assert told["name"] == name
+    figures: dict[str, float] = told["figures"]
+    return figures
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BENCHES)
+def test_a_benchmark_prints_its_figures(name: str, tmp_path: Path) -> None:
+    """A tiny run ends with one JSON object whose figures are numbers under the fixed names."""
+    trace = tmp_path / "trace.csv"
+    trace.write_text(TRACE, encoding="utf-8")
+    options, wanted = BENCHES[name]
+    figures = figures_of(name, options.format(trace=trace).split())
+    assert wanted <= figures.keys()
+    assert all(isinstance(value, int | float) for value in figures.values())
+    assert name != "replay" or figures["wrong"] == figures["unbalanced"] == 0
+
+
+def test_every_benchmark_is_tried() -> None:
+    """There is no benchmark that this file does not run."""
+    there = {path.stem for path in (ROOT / "tests" / "bench").glob("*.py") if "__main__" in path.read_text()}
+    assert there == set(BENCHES)
