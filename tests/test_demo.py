@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import signal
 import subprocess
 import sys
 from collections import defaultdict
@@ -356,15 +355,3 @@ def test_a_short_run_ends_right() -> None:
     assert figures["demand"] == figures["naive_demand"] > 0
     assert figures["writes"] > 0 < figures["mqtt_events"]
     assert 0 < figures["lag_p50_ms"] <= figures["lag_p99_ms"]
-
-
-@pytest.mark.slow
-def test_an_interrupt_before_the_doors_open_ends_it_quietly() -> None:
-    """Ctrl-C at the beginning stops everything with a word and no traceback."""
-    with started("skus=4") as demo:
-        assert demo.stdout is not None
-        assert "onboarding" in demo.stdout.readline()
-        demo.send_signal(signal.SIGINT)
-        out, err = demo.communicate(timeout=MOST_S)
-    assert (demo.returncode, err) == (130, ""), out + err
-    assert out.splitlines()[-1] == "ended before the doors opened"
