@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import takewhile
 from typing import Any
 
@@ -316,7 +319,7 @@ def test_times_are_short() -> None:
         ({"unbalanced": 4}, False, "ledger: 4 differences"),
     ],
 )
-def test_the_summary_says_what_is_wrong(rest: dict[str, Any], right: bool, told: str) -> None:
+def test_the_summary_says_what_is_wrong(*, rest: dict[str, Any], right: bool, told: str) -> None:
     """Whatever is not right at rest is told, and only then is the end not right."""
     ended = Rest(**{"seconds": 1.0, "listings": 32, "below": 0, "busy": 0, "wrong": (), "unbalanced": 0} | rest)
     assert ended.right is right
@@ -332,9 +335,15 @@ def test_the_summary_says_what_is_wrong(rest: dict[str, Any], right: bool, told:
 # --- the whole ------------------------------------------------------------------------------------------------------
 
 
-def started(arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-W", "error", "-c", RUN.format(arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@contextmanager
+def started(arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the demo in a process of its own, where every warning is an error but one: amqtt may leave a socket open."""
+    command = [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", "-c", RUN.format(arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+        try:
+            yield demo
+        finally:
+            demo.kill()
 
 
 @pytest.mark.slow
@@ -355,3 +364,15 @@ def test_a_short_run_ends_right() -> None:
     assert figures["demand"] == figures["naive_demand"] > 0
     assert figures["writes"] > 0 < figures["mqtt_events"]
     assert 0 < figures["lag_p50_ms"] <= figures["lag_p99_ms"]
+
+
+@pytest.mark.slow
+def test_an_interrupt_before_the_doors_open_ends_it_quietly() -> None:
+    """Ctrl-C at the beginning stops everything with a word and no traceback."""
+    with started("skus=4") as demo:
+        assert demo.stdout is not None
+        assert "onboarding" in demo.stdout.readline()
+        demo.send_signal(signal.SIGINT)
+        out, err = demo.communicate(timeout=MOST_S)
+    assert (demo.returncode, err) == (130, ""), out + err
+    assert out.splitlines()[-1] == "ended before the doors opened"

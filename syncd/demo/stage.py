@@ -45,6 +45,8 @@ MAIN: Final = Location("main")
 MOST_WAIT_S: Final = 60.0
 """Longest wait for the catalogue, and for a fact to be decided."""
 LOOK_S: Final = 0.1
+GRACE_S: Final = 0.2
+"""Between the end of its clients and the end of the broker: it notices that they are gone."""
 _MORE_SETTINGS: Final = f"""
 [daemon]
 instance = "{INSTANCE}"
@@ -136,16 +138,25 @@ async def open_stage(
         stack.callback(plant.stop.set)
         if events is not None:
             listening = group.create_task(events.listen(broker, INSTANCE), name="events")
-            stack.callback(listening.cancel)
+            stack.push_async_callback(_end, listening)
         yield Stage(plant=plant, simulators=simulators, watch=Watch(simulators, lags), lags=lags, events=events)
 
 
 async def _broker(stack: AsyncExitStack) -> str:
     """Start the broker; return where it is, empty where the extra `demo` is not installed."""
     try:
-        return await stack.enter_async_context(embedded_broker())
+        address = await stack.enter_async_context(embedded_broker())
     except ModuleNotFoundError:
         return ""
+    stack.push_async_callback(asyncio.sleep, GRACE_S)
+    return address
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel a task until it has ended: the MQTT client loses a cancel that comes while it subscribes."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=GRACE_S)
 
 
 def _enlarge(simulator: Any) -> None:
