@@ -17,7 +17,7 @@ from syncd.engine.intake import Intake
 from syncd.engine.replan import lane_of, view_of, watermark
 from syncd.engine.rules import House
 from syncd.engine.timing import nap
-from syncd.engine.work import Work
+from syncd.engine.work import Hint, Work
 from syncd.sdk.channel import Clock, Paced
 from syncd.sdk.errors import ChannelError, ProtocolError, RejectedError, TransientError
 from syncd.store import history, listings
@@ -38,11 +38,15 @@ _log = structlog.get_logger("syncd.dispatch")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picked:
-    """What one transaction found to send; `next_due` is when more is due, None when nothing is."""
+    """What one transaction found to send; `next_due` is when more is due, None when nothing is.
+
+    `to_read` says that a listing has to be read before it can be written.
+    """
 
     writes: tuple[Write, ...]
     next_due: Instant | None
     live: bool
+    to_read: bool = False
 
 
 class Dispatch:
@@ -91,6 +95,8 @@ class Dispatch:
         """Send one batch; return what was picked."""
         house, now = self._house(), self._clock.now()
         picked = await self._store.write(lambda conn: self._pick(conn, house, now))
+        if picked.to_read:
+            self._account.wake(Hint.READ)
         if picked.writes:
             await self._send(picked.writes)
         return picked
@@ -129,7 +135,8 @@ class Dispatch:
         found = work.keep(self._due(conn, now))
         writes = self._plan(work, found, now) if found else ()
         next_due = now if writes else listings.next_due(conn, account, lanes=_ALL)
-        return Picked(writes=tuple(writes), next_due=next_due, live=True)
+        to_read = any(listing.lane == Lane.READ for listing in found)
+        return Picked(writes=tuple(writes), next_due=next_due, live=True, to_read=to_read)
 
     def _due(self, conn: Connection, now: Instant) -> list[Listing]:
         account, most = self._account.name, self._account.rules.profile.max_push

@@ -26,9 +26,11 @@ from syncd.core.facts import (
     StockMove,
     Verdict,
 )
-from syncd.core.terms import AccountId, Comeback, ListingRef, Location, OrderLine, Sku
+from syncd.core.plan import Lane
+from syncd.core.shown import Effect
+from syncd.core.terms import AccountId, Comeback, ListingRef, Location, OrderLine, Sku, Span
 from syncd.sdk.channel import OutcomeKind, WriteMode
-from syncd.store import accounts, doubts, inbox, ledger, listings, outbox
+from syncd.store import accounts, doubts, history, inbox, ledger, listings, outbox
 from syncd.testing.chance import SeededRandom
 from syncd.testing.loop import run_virtual
 from syncd.testing.loop import running as loop_running
@@ -511,5 +513,33 @@ def test_a_large_import_that_turns_out_wrong_ends_with_its_row(tell: Callable[..
         assert "stopped at row 101" in (await world.say(SkuFact(rows=(*rows, kit))) or "")
         await world.count(a_1=3)
         assert (await world.shelf("A-1")).on_hand == 3
+
+    tell(story)
+
+
+def test_what_has_to_be_read_before_it_is_raised_is_read_at_once(tell: Callable[..., Any]) -> None:
+    """A raise that turns out to need a reading hints the audit, instead of waiting for its next round."""
+
+    async def story(world: World) -> None:
+        await world.count(a_1=7)
+        await world.go()
+        await asyncio.sleep(60)
+        account = world.plant.roster[AccountId("one")]
+        listing = await world.listing("one")
+        listing.low, listing.high, listing.target = 5, 6, 9
+        listing.lane, listing.due_at = int(Lane.RAISE), world.plant.clock.now()
+        now = world.plant.clock.now()
+        span = Span(earliest=now - 600_000_000, latest=now)
+        effect = history.NewEffect(listing_id=listing.id, reference="wide", effect=Effect(quantity=-1, span=span))
+
+        def widen(conn: Any) -> None:
+            history.add_effects(conn, [effect])
+            listings.save(conn, [listing], now=now)
+
+        await world.plant.store.write(widen)
+        account.reads.clear()
+        account.writes.set()
+        await asyncio.sleep(3)
+        assert (await world.listing("one")).seen_at >= now
 
     tell(story)
