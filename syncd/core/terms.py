@@ -217,11 +217,16 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The end of one write, in the order of the writes that were pushed. `reason` is short and holds no secret."""
+    """The end of one write, in the order of the writes that were pushed. `reason` is short and holds no secret.
+
+    `effect_s` of an accepted or unknown one is for how long it may still take effect, where that differs from the
+    profile's `effect_delay_s`.
+    """
 
     key: str
     kind: OutcomeKind
     reason: str = ""
+    effect_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

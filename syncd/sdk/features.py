@@ -1,0 +1,249 @@
+"""Features that a channel may have beside the contract of `syncd.sdk.channel`; the engine asks for each by type.
+
+An adapter has a feature when its channel object has the methods. Errors are those of `syncd.sdk.errors`, as everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from syncd.core.terms import Instant, Outcome
+from syncd.sdk.channel import Notice
+from syncd.sdk.secret import Secret
+
+__all__ = [
+    "AccountHealth",
+    "Batches",
+    "CancelLine",
+    "CancelReason",
+    "CancelWish",
+    "Cancels",
+    "HealthFigure",
+    "Inquiries",
+    "Inquiry",
+    "InquiryPage",
+    "IssuedKey",
+    "Key",
+    "KeyExpiry",
+    "KeyIssue",
+    "LateOutcomes",
+    "Notices",
+    "Received",
+    "ShipDates",
+    "Undated",
+]
+
+
+# --- a queue of hints --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """One message of a queue. `receipt` ends it; it comes again when that is not done in time."""
+
+    notice: Notice
+    receipt: str
+
+
+@runtime_checkable
+class Notices(Protocol):
+    """The channel's messages wait in a queue that is asked."""
+
+    @property
+    def notices_on(self) -> bool:
+        """Say whether a queue is set up at all."""
+
+    async def receive(self) -> list[Received]:
+        """Wait up to 20 s for messages and return them; empty when none came.
+
+        A message that cannot be understood comes as a Notice with only `text`, so that it is told and ended.
+        """
+
+    async def settle(self, receipts: Sequence[str]) -> None:
+        """End these messages: what they said is stored. One that could not be ended comes again, which is harmless."""
+
+
+# --- writing more than one push at a time -------------------------------------------------------------------------
+
+
+@runtime_checkable
+class Batches(Protocol):
+    """The channel has a second way of writing, for many rows at once."""
+
+    def push_size(self, waiting: int) -> int:
+        """Return how many rows the next push shall hold, while `waiting` rows wait that do not lead to zero.
+
+        Above `profile.max_push` the push goes the second way; rows to zero are never put into such a push. The answer
+        is chosen by the least time until all are done.
+        """
+
+
+@runtime_checkable
+class LateOutcomes(Protocol):
+    """The channel tells later how writes ended that it had only accepted."""
+
+    async def late_outcomes(self) -> list[Outcome]:
+        """Return the ends that are known by now and were not told yet; empty when nothing is.
+
+        ACCEPTED says that the write may take effect for `effect_s` more, and not after that; REJECTED that it never
+        will. It must not matter when an end is told twice, or never.
+        """
+
+
+# --- keys ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A credential that ends by itself. `name` is what the shop knows it by; `expires_at` None: not known."""
+
+    name: str
+    expires_at: Instant | None
+
+
+@runtime_checkable
+class KeyExpiry(Protocol):
+    """The channel's keys end after a time."""
+
+    async def keys(self) -> list[Key]:
+        """Return every key with its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedKey:
+    """A key that was just made."""
+
+    key: Secret
+    expires_at: Instant
+
+
+@runtime_checkable
+class KeyIssue(Protocol):
+    """A person can have a new key made with a login that syncd does not keep."""
+
+    async def issue_key(self, user: str, password: Secret) -> IssuedKey:
+        """Have a new key made; the caller puts it where the settings read it."""
+
+
+# --- cancelling: only ever by a person's word ---------------------------------------------------------------------
+
+
+class CancelReason(StrEnum):
+    """Why the shop cancels."""
+
+    OUT_OF_STOCK = "out_of_stock"
+    BUYER = "buyer"
+    ADDRESS = "address"
+    PRICE = "price"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelLine:
+    """So many units of one line."""
+
+    line_id: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelWish:
+    """What to cancel; no lines means the whole order. `key` is the idempotency key, a UUID text."""
+
+    key: str
+    order_id: str
+    reason: CancelReason
+    lines: tuple[CancelLine, ...] = ()
+
+
+@runtime_checkable
+class Cancels(Protocol):
+    """The channel lets the shop cancel an order. syncd never does so without a person's word."""
+
+    async def cancel(self, wish: CancelWish) -> Outcome:
+        """Cancel; `RejectedError` or a REJECTED outcome says why not (parts cannot be cancelled here, shipped)."""
+
+
+# --- ship-by dates --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undated:
+    """An order that may be given a ship-by date now.
+
+    `delayed` says that it has one which has passed. `current` is that date. `latest` is the last day that the channel
+    takes, None where it names none.
+    """
+
+    order_id: str
+    delayed: bool = False
+    current: date | None = None
+    latest: date | None = None
+
+
+@runtime_checkable
+class ShipDates(Protocol):
+    """The shop promises a day by which it ships. Setting it tells the customer and cannot be undone."""
+
+    async def undated(self) -> list[Undated]:
+        """Return the orders that have no date yet, and those whose date has passed."""
+
+    async def set_ship_date(self, order_id: str, day: date) -> Outcome:
+        """Promise a day for a whole order; `day` is a day of the shop's calendar."""
+
+
+# --- what customers ask, and how the channel judges the shop --------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inquiry:
+    """A customer's question, without its text or any personal data. `about` is the channel's own item code or `""`."""
+
+    inquiry_id: str
+    category: str
+    asked_at: Instant
+    about: str = ""
+    title: str = ""
+    order_number: str = ""
+    url: str = ""
+    answered: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InquiryPage:
+    """One page of open inquiries about stock. `cursor` None: that was all."""
+
+    inquiries: tuple[Inquiry, ...]
+    cursor: str | None
+
+
+@runtime_checkable
+class Inquiries(Protocol):
+    """The channel has an inbox of questions; those about stock and restocking are told."""
+
+    async def inquiries(self, cursor: str | None) -> InquiryPage:
+        """Read a page of inquiries about stock that are not closed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthFigure:
+    """One rate by which the channel judges the shop. `rate` and `limit` are shares, None where it names none."""
+
+    name: str
+    count: int
+    total: int
+    rate: float | None
+    limit: float | None
+    status: str = ""
+
+
+@runtime_checkable
+class AccountHealth(Protocol):
+    """The channel reports how it judges the shop."""
+
+    async def account_health(self) -> list[HealthFigure]:
+        """Return the rates of the latest report; may take minutes."""
