@@ -50,6 +50,8 @@ EXIT_OWNED = 75
 EXIT_CONFIG = 78
 OWNER_CHECK_S = 10.0
 BEAT_S = 5.0
+SWITCH_S = 0.0005
+"""How long one thread computes before another has its turn."""
 COLLECT_AFTER = 50_000
 """Allocations between two looks of the garbage collector: fewer pauses at the cost of a little memory."""
 
@@ -124,6 +126,7 @@ async def serve(
         if not machine.virtual:
             _listen_to_signals(plant.stop)
             _tame_collector()
+            _share_the_processor()
         if started is not None:
             started(plant)
         accounts = sorted(plant.roster)
@@ -137,6 +140,11 @@ def _tame_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 20, 100)
+
+
+def _share_the_processor() -> None:
+    """Let the loop have its turn soon while the writer's thread computes: who waits for an answer waits for both."""
+    sys.setswitchinterval(SWITCH_S)
 
 
 def _take_store(settings: Settings, clock: Clock) -> Ownership:

@@ -37,33 +37,37 @@ from syncd.engine.work import Hint, Work
 from syncd.store import accounts, inbox, listings
 from syncd.store.inbox import Received
 
-MOST_ORDERS = 48
-"""Most orders decided together."""
+MOST_TOGETHER = 48
+"""Most orders decided together; facts with ends of writes join until there are so many ends."""
 
 _log = structlog.get_logger("syncd.ingest")
 
 
 def groups(facts: Sequence[Received]) -> list[list[Received]]:
-    """Cut into runs that are decided together: orders without a repeat; everything else alone."""
+    """Cut into runs that are decided together: orders, or ends of writes, without a repeat; everything else alone."""
     groups: list[list[Received]] = []
-    seen: set[tuple[str, str]] = set()
+    kind: type[Fact] | None = None
+    seen: set[object] = set()
     for received in facts:
-        fact = received.fact
-        last = groups[-1][-1].fact if groups else None
-        joins = (
-            isinstance(fact, OrderFact)
-            and isinstance(last, OrderFact)
-            and (fact.account, fact.order.order_id) not in seen
-            and len(groups[-1]) < MOST_ORDERS
-        )
-        if joins:
+        names = _names(received.fact)
+        if groups and names and type(received.fact) is kind and seen.isdisjoint(names) and len(seen) < MOST_TOGETHER:
             groups[-1].append(received)
+            seen.update(names)
         else:
             groups.append([received])
-            seen = set()
-        if isinstance(fact, OrderFact):
-            seen.add((fact.account, fact.order.order_id))
+            kind, seen = type(received.fact), set(names)
     return groups
+
+
+def _names(fact: Fact) -> list[object]:
+    """Return what a fact speaks of where it may be decided with others of its kind, else nothing."""
+    match fact:
+        case OrderFact():
+            return [(fact.account, fact.order.order_id)]
+        case OutcomeFact():
+            return [outcome.key for outcome in fact.outcomes]
+        case _:
+            return []
 
 
 def decide(conn: Connection, group: Sequence[Received], *, house: House, now: Instant) -> set[tuple[AccountId, Hint]]:
@@ -76,6 +80,8 @@ def decide(conn: Connection, group: Sequence[Received], *, house: House, now: In
         match first.fact:
             case OrderFact():
                 return _take_orders(conn, group, house=house, now=now)
+            case OutcomeFact():
+                return _take_outcomes(conn, group, house=house, now=now)
             case BrakeFact() as fact:
                 _take_brake(conn, fact, house=house, now=now)
             case fact if isinstance(fact, StockFact):
@@ -129,13 +135,23 @@ def _orders(conn: Connection, group: Sequence[Received], now: Instant) -> list[S
     return orders
 
 
+def _take_outcomes(
+    conn: Connection, group: Sequence[Received], *, house: House, now: Instant
+) -> set[tuple[AccountId, Hint]]:
+    work = Work(conn, house=house, now=now)
+    for received in group:
+        assert isinstance(received.fact, OutcomeFact), "the group has ends of writes only"  # noqa: S101  (our own invariant)
+        observe.take_outcomes(work, received.fact)
+    replan(work)
+    work.flush()
+    return work.hints
+
+
 def _take_other(conn: Connection, fact: Fact, *, house: House, now: Instant) -> set[tuple[AccountId, Hint]]:
     work = Work(conn, house=house, now=now)
     match fact:
         case SeenFact():
             observe.take_seen(work, fact)
-        case OutcomeFact():
-            observe.take_outcomes(work, fact)
         case ScanFact():
             observe.take_scan(work, fact)
         case CatalogueFact():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection
@@ -14,12 +15,13 @@ from syncd.core.plan import Lane, Send, decide
 from syncd.core.terms import SECOND_US, Instant, Outcome, OutcomeKind, Write
 from syncd.engine.channels import Account
 from syncd.engine.intake import Intake
-from syncd.engine.replan import lane_of, view_of, watermark
+from syncd.engine.replan import lane_of, range_of, view_of, watermark
 from syncd.engine.rules import House
 from syncd.engine.timing import nap
 from syncd.engine.work import Hint, Work
 from syncd.sdk.channel import Clock, Paced
 from syncd.sdk.errors import ChannelError, ProtocolError, RejectedError, TransientError
+from syncd.sdk.features import Batches
 from syncd.store import history, listings
 from syncd.store.history import Intent
 from syncd.store.listings import Listing
@@ -29,8 +31,14 @@ RAISE_SHARE = 10
 """One row of so many goes to raises that wait, however many falls there are, so that they cannot starve."""
 IDLE_S = 30.0
 """How long the loop rests that was not hinted; a lost hint costs this much."""
+PIECE = 250
+"""Rows that one transaction picks, and ends of writes in one fact: each must stay a short transaction."""
+MOST_BULK = 25_000
+"""Most rows of one push, whatever a channel asks for."""
+_ZERO = (Lane.ZERO,)
 _FALLS = (Lane.ZERO, Lane.FALL)
 _RAISES = (Lane.RAISE,)
+_NOT_ZERO = (Lane.FALL, Lane.RAISE)
 _ALL = (Lane.ZERO, Lane.FALL, Lane.RAISE)
 
 _log = structlog.get_logger("syncd.dispatch")
@@ -40,13 +48,14 @@ _log = structlog.get_logger("syncd.dispatch")
 class Picked:
     """What one transaction found to send; `next_due` is when more is due, None when nothing is.
 
-    `to_read` says that a listing has to be read before it can be written.
+    `to_read` says that a listing has to be read before it can be written, `found` how many listings were looked at.
     """
 
     writes: tuple[Write, ...]
     next_due: Instant | None
     live: bool
     to_read: bool = False
+    found: int = 0
 
 
 class Dispatch:
@@ -94,20 +103,56 @@ class Dispatch:
     async def step(self) -> Picked:
         """Send one batch; return what was picked."""
         house, now = self._house(), self._clock.now()
-        picked = await self._store.write(lambda conn: self._pick(conn, house, now))
+        size = await self._bulk_size(now)
+        if size:
+            picked = await self._gather(size, house, now)
+        else:
+            picked = await self._store.write(lambda conn: self._pick(conn, house, now))
         if picked.to_read:
             self._account.wake(Hint.READ)
         if picked.writes:
             await self._send(picked.writes)
         return picked
 
+    async def _bulk_size(self, now: Instant) -> int:
+        """Return how many rows the channel would take at once in its second way of writing; 0 for the ordinary way.
+
+        While anything is to go to zero it is always the ordinary way.
+        """
+        channel, name = self._account.channel, self._account.name
+        if not isinstance(channel, Batches):
+            return 0
+        zeros, waiting = await self._store.read(
+            lambda conn: (
+                listings.due_count(conn, name, lanes=_ZERO, now=now, most=1),
+                listings.due_count(conn, name, lanes=_NOT_ZERO, now=now, most=MOST_BULK),
+            )
+        )
+        size = 0 if zeros else min(channel.push_size(waiting), MOST_BULK)
+        return size if size > self._account.rules.profile.max_push else 0
+
+    async def _gather(self, size: int, house: House, now: Instant) -> Picked:
+        """Pick many rows, none to zero, in short transactions."""
+        writes: list[Write] = []
+        to_read = False
+        while len(writes) < size:
+            most = min(PIECE, size - len(writes))
+            picked = await self._store.write(partial(self._pick, house=house, now=now, lanes=_NOT_ZERO, most=most))
+            writes += picked.writes
+            to_read = to_read or picked.to_read
+            if not picked.found:
+                break
+        return Picked(writes=tuple(writes), next_due=now, live=True, to_read=to_read, found=len(writes))
+
     async def _send(self, writes: Sequence[Write]) -> None:
         sent_at = self._clock.now()
         outcomes = await self._push(writes)
-        fact = OutcomeFact(
-            account=self._account.name, sent_at=sent_at, answered_at=self._clock.now(), outcomes=tuple(outcomes)
-        )
-        await self._intake.put([fact], source=self._account.name)
+        name, answered_at = self._account.name, self._clock.now()
+        pieces = [tuple(outcomes[start : start + PIECE]) for start in range(0, len(outcomes), PIECE)]
+        facts = [
+            OutcomeFact(account=name, sent_at=sent_at, answered_at=answered_at, outcomes=piece) for piece in pieces
+        ]
+        await self._intake.put(facts, source=name)
 
     async def _push(self, writes: Sequence[Write]) -> list[Outcome]:
         limit_s = self._account.rules.profile.effect_delay_s
@@ -126,26 +171,35 @@ class Dispatch:
 
     # --- on the writer's thread ---
 
-    def _pick(self, conn: Connection, house: House, now: Instant) -> Picked:
+    def _pick(
+        self,
+        conn: Connection,
+        house: House,
+        now: Instant,
+        lanes: tuple[Lane, ...] = _ALL,
+        most: int | None = None,
+    ) -> Picked:
         work = Work(conn, house=house, now=now)
         account = self._account.name
         known = work.accounts.get(account)
         if known is None or known.state is not AccountState.LIVE or house.shadow:
             return Picked(writes=(), next_due=None, live=False)
-        found = work.keep(self._due(conn, now))
-        writes = self._plan(work, found, now) if found else ()
+        size = self._account.rules.profile.max_push if most is None else most
+        found = work.keep(self._due(conn, now, lanes, size))
+        writes = self._plan(work, found, now, zero=Lane.ZERO in lanes) if found else ()
         next_due = now if writes else listings.next_due(conn, account, lanes=_ALL)
         to_read = any(listing.lane == Lane.READ for listing in found)
-        return Picked(writes=tuple(writes), next_due=next_due, live=True, to_read=to_read)
+        return Picked(writes=tuple(writes), next_due=next_due, live=True, to_read=to_read, found=len(found))
 
-    def _due(self, conn: Connection, now: Instant) -> list[Listing]:
-        account, most = self._account.name, self._account.rules.profile.max_push
-        falls = listings.due(conn, account, lanes=_FALLS, now=now, limit=most)
+    def _due(self, conn: Connection, now: Instant, lanes: tuple[Lane, ...], most: int) -> list[Listing]:
+        account = self._account.name
+        first = tuple(lane for lane in lanes if lane in _FALLS)
+        falls = listings.due(conn, account, lanes=first, now=now, limit=most)
         room = max(most - len(falls), most // RAISE_SHARE)
         raises = listings.due(conn, account, lanes=_RAISES, now=now, limit=room) if room else []
         return falls[: most - len(raises)] + raises
 
-    def _plan(self, work: Work, found: Sequence[Listing], now: Instant) -> list[Write]:
+    def _plan(self, work: Work, found: Sequence[Listing], now: Instant, *, zero: bool) -> list[Write]:
         rules = self._account.rules
         ids = [listing.id for listing in found]
         effects, open_ = history.effects(work.conn, ids), history.open_writes(work.conn, ids)
@@ -154,9 +208,9 @@ class Dispatch:
         intents: list[Intent] = []
         for listing in found:
             mine, unsettled = effects.get(listing.id, ()), open_.get(listing.id, ())
-            step = decide(view_of(listing, rules, mine, unsettled, mark=mark, now=now), now=now)
-            listing.changed = True
-            if isinstance(step, Send):
+            shown = range_of(listing, rules, mine, unsettled)
+            step = decide(view_of(listing, rules, mine, unsettled, found=shown, mark=mark, now=now), now=now)
+            if isinstance(step, Send) and (zero or step.quantity):
                 listing.in_flight, listing.lane, listing.due_at = True, None, None
                 write = Write(
                     key=self._uuid(),
@@ -170,7 +224,8 @@ class Dispatch:
             else:
                 listing.lane, listing.due_at = lane_of(step, now)
         history.add_intents(work.conn, intents)
-        listings.save(work.conn, found, now=now)
+        listings.take(work.conn, (listing for listing in found if listing.in_flight))
+        listings.save(work.conn, (listing for listing in found if not listing.in_flight), now=now)
         return writes
 
     def _intent(self, listing: Listing, write: Write, step: Send, now: Instant) -> Intent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -168,33 +169,30 @@ def _hand_edits_wait(work: Work, rules: Rules) -> bool:
 
 
 def take_outcomes(work: Work, fact: OutcomeFact) -> None:
-    """Change what is believed by how writes ended; an outcome that is told twice changes nothing."""
+    """Change what is believed by how writes ended; an outcome that is told twice changes nothing.
+
+    What was only accepted may be told a second time, once the channel knows more.
+    """
     rules = work.house.rules.get(fact.account)
-    sent = history.sent(work.conn, [outcome.key for outcome in fact.outcomes])
-    found = work.keep(listings.by_id(work.conn, {write.listing_id for write in sent.values()}))
-    by_id = {listing.id: listing for listing in found}
+    keys = [outcome.key for outcome in fact.outcomes]
+    sent = history.sent(work.conn, keys)
+    later = history.doubtful(work.conn, [key for key in keys if key not in sent]) if len(sent) < len(keys) else {}
+    ids = {write.listing_id for known in (sent, later) for write in known.values()}
+    by_id = {listing.id: listing for listing in work.keep(listings.by_id(work.conn, ids))}
     for outcome in fact.outcomes:
-        write = sent.get(outcome.key)
+        write = sent.get(outcome.key) or later.get(outcome.key)
         listing = None if write is None else by_id.get(write.listing_id)
         if write is not None and listing is not None and rules is not None:
-            _end(work, rules, fact, outcome, write, listing)
+            end = _end if outcome.key in sent else _amend
+            end(work, rules, fact, outcome, write, listing)
 
 
 def _end(work: Work, rules: Rules, fact: OutcomeFact, outcome: Outcome, write: Sent, listing: Listing) -> None:
     listing.in_flight = False
     listing.attempts = listing.attempts + 1 if outcome.kind is OutcomeKind.UNSENT else 0
-    until = max(write.intended_at, fact.sent_at) + rules.effect_us
-    open_ = outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.INDETERMINATE)
-    work.end_write(
-        {
-            "k": write.id,
-            "v_state": outcome.kind.value,
-            "v_open": open_,
-            "v_answered_at": fact.answered_at,
-            "v_effect_until": until if open_ else fact.answered_at,
-            "v_reason": outcome.reason[:200],
-        }
-    )
+    until = _effect_until(rules, fact, outcome, write)
+    open_ = outcome.kind in _OPEN
+    _note_end(work, fact, outcome, write, open_=open_, until=until if open_ else fact.answered_at)
     work.stir(listing)
     match outcome.kind:
         case OutcomeKind.APPLIED:
@@ -202,12 +200,55 @@ def _end(work: Work, rules: Rules, fact: OutcomeFact, outcome: Outcome, write: S
         case OutcomeKind.STALE:
             listing.stale = True
         case OutcomeKind.REJECTED:
-            listing.parked = outcome.reason[:200] or "refused by the channel"
+            _park(listing, outcome)
         case OutcomeKind.ACCEPTED | OutcomeKind.INDETERMINATE:
             if write.delta is not None:
                 _delta(work, write, Span(earliest=write.intended_at, latest=until), maybe=True)
         case OutcomeKind.UNSENT:
             pass
+
+
+_OPEN = (OutcomeKind.ACCEPTED, OutcomeKind.INDETERMINATE)
+
+
+def _amend(work: Work, rules: Rules, fact: OutcomeFact, outcome: Outcome, write: Sent, listing: Listing) -> None:
+    """Take a later word on a write that was only accepted: until when it may work, or that it never will.
+
+    One that is told to be in effect may have been overtaken by another: a reading says what is shown.
+    """
+    never = outcome.kind in (OutcomeKind.REJECTED, OutcomeKind.UNSENT, OutcomeKind.STALE)
+    until = _effect_until(rules, fact, outcome, write) if outcome.kind in _OPEN else fact.answered_at
+    _note_end(work, fact, outcome, write, open_=not never, until=until)
+    if write.delta is not None:
+        span = Span(earliest=write.intended_at, latest=until)
+        _delta(work, replace(write, delta=0) if never else write, span, maybe=True)
+    if outcome.kind is OutcomeKind.REJECTED:
+        _park(listing, outcome)
+    work.stir(listing)
+
+
+def _note_end(work: Work, fact: OutcomeFact, outcome: Outcome, write: Sent, *, open_: bool, until: Instant) -> None:
+    work.end_write(
+        {
+            "k": write.id,
+            "v_state": outcome.kind.value,
+            "v_open": open_,
+            "v_answered_at": fact.answered_at,
+            "v_effect_until": until,
+            "v_reason": outcome.reason[:200],
+        }
+    )
+
+
+def _effect_until(rules: Rules, fact: OutcomeFact, outcome: Outcome, write: Sent) -> Instant:
+    """Return until when a write may still take effect: by its own answer, else by what the channel promises."""
+    if outcome.effect_s is not None:
+        return fact.answered_at + round(outcome.effect_s * SECOND_US)
+    return max(write.intended_at, fact.sent_at) + rules.effect_us
+
+
+def _park(listing: Listing, outcome: Outcome) -> None:
+    listing.parked = outcome.reason[:200] or "refused by the channel"
 
 
 def _applied(work: Work, fact: OutcomeFact, write: Sent, listing: Listing) -> None:

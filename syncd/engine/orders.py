@@ -59,6 +59,7 @@ def take_orders(work: Work, stated: Sequence[Stated]) -> None:
             changes.append(_Change(account=account, order=order, found=found, known=before))
     ids = ledger.save_orders(work.conn, heads) if heads else {}
     ledger.save_lines(work.conn, _line_rows(ids, changes))
+    work.load_shelves({posting.sku_id for change in changes for posting in change.found.postings})
     for change in changes:
         _apply(work, change, shelf)
     _strike_fetched(work, stated)

@@ -87,7 +87,7 @@ def _ambiguous(group: list[Listing], rules: Rules) -> set[int]:
 
     An inactive one beside an active one is a location that the offer is not stocked at.
     """
-    if rules.location_map:
+    if rules.location_map or len(group) < 2:
         return set()
     by_offer: dict[str, list[Listing]] = defaultdict(list)
     for listing in group:
@@ -155,9 +155,10 @@ def judge(work: Work) -> None:
         if rules is None:
             continue
         mine, open_ = effects.get(listing_id, _NO_EFFECTS), writes.get(listing_id, _NO_WRITES)
-        _believe(listing, rules, mine, open_)
+        found = range_of(listing, rules, mine, open_)
+        listing.low, listing.high = (None, None) if found is None else (found.low, found.high)
         mark = watermark(work, listing.account, marks) if rules.absolute else None
-        step = decide(view_of(listing, rules, mine, open_, mark=mark, now=work.now), now=work.now)
+        step = decide(view_of(listing, rules, mine, open_, found=found, mark=mark, now=work.now), now=work.now)
         _queue(listing, step, work.now)
         if listing.lane is not None:
             work.hints.add((listing.account, Hint.READ if listing.lane == Lane.READ else Hint.WRITE))
@@ -170,11 +171,6 @@ def watermark(work: Work, account: AccountId, known: dict[AccountId, Instant | N
         feed = accounts.feed(work.conn, account, accounts.ORDERS)
         known[account] = None if feed is None else feed.complete_until
     return known[account]
-
-
-def _believe(listing: Listing, rules: Rules, effects: Sequence[Effect], writes: Sequence[Unsettled]) -> None:
-    found = _shown(listing, rules, effects, writes)
-    listing.low, listing.high = (None, None) if found is None else (found.low, found.high)
 
 
 def history_of(base: Base, rules: Rules, effects: Sequence[Effect], writes: Sequence[Unsettled]) -> History:
@@ -193,15 +189,16 @@ def view_of(
     effects: Sequence[Effect],
     writes: Sequence[Unsettled],
     *,
+    found: Range | None,
     mark: Instant | None,
     now: Instant,
 ) -> View:
-    """Return a listing as the rule sees it."""
+    """Return a listing as the rule sees it; `found` is what it shows (`range_of`)."""
     last = max((x.write for x in writes), key=lambda w: w.sent_at, default=None)
     return View(
         mode=rules.profile.write_mode,
         target=listing.target,
-        shown=_shown(listing, rules, effects, writes),
+        shown=found,
         pace=rules.pace,
         margin=margin_of(listing, rules, mark, now),
         held=bool(listing.held),
@@ -215,7 +212,8 @@ def view_of(
     )
 
 
-def _shown(listing: Listing, rules: Rules, effects: Sequence[Effect], writes: Sequence[Unsettled]) -> Range | None:
+def range_of(listing: Listing, rules: Rules, effects: Sequence[Effect], writes: Sequence[Unsettled]) -> Range | None:
+    """Return what a listing shows; None while nothing was ever read."""
     if listing.base is None:
         return None
     if not effects and not writes:

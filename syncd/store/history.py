@@ -157,6 +157,17 @@ _SENT = select(
 ).where(Among(_WRITE.c.key, "keys"), _WRITE.c.state == "intended")
 
 
+def doubtful(conn: Connection, keys: Collection[str]) -> dict[str, Sent]:
+    """Return the writes with these keys that were accepted, or whose end is not known, and that may still work."""
+    rows = conn.execute(_DOUBTFUL, {"keys": listed(conn, keys)}).all() if keys else ()
+    return {row.key: Sent(**row._mapping) for row in rows}  # noqa: SLF001  (public by its documentation)
+
+
+_DOUBTFUL = select(
+    _WRITE.c.id, _WRITE.c.listing_id, _WRITE.c.key, _WRITE.c.quantity, _WRITE.c.delta, _WRITE.c.intended_at
+).where(Among(_WRITE.c.key, "keys"), _WRITE.c.open, _WRITE.c.state.in_(["accepted", "indeterminate"]))
+
+
 def unanswered(conn: Connection, account: AccountId) -> list[Sent]:
     """Return the writes of an account that were sent by a run that did not live to hear the answer."""
     c = _WRITE.c

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from syncd.core import facts
 from syncd.core.terms import Instant
 from syncd.store.rows import InboxRow, MetaRow, ParkedRow
-from syncd.store.statements import append, insert_new, new_id, table, upsert
+from syncd.store.statements import append, insert_new, insert_one, table, upsert
 
 _INBOX = table(InboxRow)
 _META = table(MetaRow)
@@ -80,13 +80,14 @@ def _put_all(conn: Connection, entries: Sequence[Entry], now: Instant) -> int:
 
 
 def _put_new(conn: Connection, entry: Entry, now: Instant) -> int:
-    return new_id(conn, InboxRow, _values(entry, now))
+    made = _put_one(conn, entry, now)
+    if made is None:
+        raise LookupError("a fact without a key cannot be there already")
+    return made
 
 
 def _put_one(conn: Connection, entry: Entry, now: Instant) -> int | None:
-    if entry.key is not None and known(conn, entry.source, entry.key) is not None:
-        return None
-    return _put_new(conn, entry, now)
+    return insert_one(conn, InboxRow, _values(entry, now))
 
 
 def known(conn: Connection, source: str, key: str) -> int | None:

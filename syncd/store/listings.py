@@ -12,14 +12,17 @@ from syncd.core.plan import Lane
 from syncd.core.shown import Base
 from syncd.core.terms import AccountId, Instant, ListingInfo, ListingRef, Location, SkuId
 from syncd.store.rows import ListingRow
-from syncd.store.statements import Among, change, insert_new, listed, table
+from syncd.store.statements import Among, change, fetch_all, insert_new, listed, table
 
 _LISTING = table(ListingRow)
 
 
 @dataclass(slots=True, kw_only=True)
 class Listing:
-    """A listing in the hands of a decision; `changed` says that it must be saved."""
+    """A listing in the hands of a decision; `changed` says that it must be saved.
+
+    `place` is where it belonged when it was loaded: its SKU, its location, and whether it had vanished.
+    """
 
     id: int
     account: AccountId
@@ -45,6 +48,7 @@ class Listing:
     seen_at: Instant | None
     demand: float
     demand_at: Instant | None
+    place: tuple[SkuId | None, str, bool]
     changed: bool = False
 
 
@@ -71,8 +75,8 @@ def _listing(row: Sequence[Any]) -> Listing:
         sku_id=sku_id,
         location=location,
         remote_sku=remote_sku,
-        active=active,
-        managed=managed,
+        active=active == 1,
+        managed=managed == 1,
         vanished=vanished_at is not None,
         target=target,
         base=None if base is None else Base(value=base, since=base_from, until=base_until),
@@ -81,19 +85,20 @@ def _listing(row: Sequence[Any]) -> Listing:
         lane=lane,
         due_at=due_at,
         attempts=attempts,
-        in_flight=in_flight,
-        stale=stale,
+        in_flight=in_flight == 1,
+        stale=stale == 1,
         held=held,
         parked=parked,
         seen=seen,
         seen_at=seen_at,
         demand=demand,
         demand_at=demand_at,
+        place=(sku_id, location, vanished_at is not None),
     )
 
 
 def _load(conn: Connection, query: Select[Any], values: Mapping[str, Any]) -> list[Listing]:
-    return [_listing(tuple(row)) for row in conn.execute(query, values).all()]
+    return [_listing(row) for row in fetch_all(conn, query, values)]
 
 
 _OF_SKUS = select(*_COLUMNS).where(Among(_LISTING.c.sku_id, "ids"))
@@ -111,6 +116,9 @@ _DUE = (
     .where(_DUE_WHERE, _LISTING.c.due_at <= bindparam("now"))
     .order_by(_LISTING.c.lane, _LISTING.c.due_at)
     .limit(bindparam("most"))
+)
+_DUE_COUNT = select(func.count()).select_from(
+    select(_LISTING.c.id).where(_DUE_WHERE, _LISTING.c.due_at <= bindparam("now")).limit(bindparam("most")).subquery()
 )
 _NEXT_DUE = select(func.min(_LISTING.c.due_at)).where(_DUE_WHERE)
 
@@ -150,6 +158,12 @@ def due(conn: Connection, account: AccountId, *, lanes: Collection[Lane], now: I
     return _load(conn, _DUE, {"account": account, "lanes": wanted, "now": now, "most": limit})
 
 
+def due_count(conn: Connection, account: AccountId, *, lanes: Collection[Lane], now: Instant, most: int) -> int:
+    """Return how many listings have work that is due in these lanes; counting ends at `most`."""
+    values = {"account": account, "lanes": listed(conn, [int(lane) for lane in lanes]), "now": now, "most": most}
+    return int(conn.execute(_DUE_COUNT, values).scalar_one())
+
+
 def next_due(conn: Connection, account: AccountId, *, lanes: Collection[Lane]) -> Instant | None:
     """Return when the next work of these lanes is due."""
     wanted = listed(conn, [int(lane) for lane in lanes])
@@ -175,18 +189,35 @@ def released(conn: Connection) -> int:
 
 def save(conn: Connection, listings: Iterable[Listing], *, now: Instant) -> None:
     """Write what was decided on listings."""
-    values = [_values(listing, now) for listing in listings]
-    if values:
-        change(conn, ListingRow, "id", values)
+    stayed: list[dict[str, Any]] = []
+    moved: list[dict[str, Any]] = []
+    for listing in listings:
+        values = _values(listing)
+        if listing.place == (listing.sku_id, listing.location, listing.vanished):
+            stayed.append(values)  # an index is not written again for a column that is not named
+        else:
+            moved.append(values | _place_values(listing, now))
+    for rows in (stayed, moved):
+        if rows:
+            change(conn, ListingRow, "id", rows)
 
 
-def _values(listing: Listing, now: Instant) -> dict[str, Any]:
+def take(conn: Connection, listings: Iterable[Listing]) -> None:
+    """Note that a write to each of these listings is under way: nothing else of them has changed."""
+    rows = [{"k": x.id, "v_in_flight": True, "v_lane": None, "v_due_at": None} for x in listings]
+    if rows:
+        change(conn, ListingRow, "id", rows)
+
+
+def _place_values(listing: Listing, now: Instant) -> dict[str, Any]:
+    vanished_at = now if listing.vanished else None
+    return {"v_sku_id": listing.sku_id, "v_location": listing.location, "v_vanished_at": vanished_at}
+
+
+def _values(listing: Listing) -> dict[str, Any]:
     base = listing.base
     return {
         "k": listing.id,
-        "v_sku_id": listing.sku_id,
-        "v_location": listing.location,
-        "v_vanished_at": now if listing.vanished else None,
         "v_target": listing.target,
         "v_base": None if base is None else base.value,
         "v_base_from": None if base is None else base.since,

@@ -126,6 +126,34 @@ def append(conn: Connection, row: type[SQLModel], values: Sequence[Mapping[str, 
         run_many(conn, _plain_insert(row), tuple(values[0]), values)
 
 
+def insert_one(conn: Connection, row: type[SQLModel], values: Mapping[str, Any]) -> int | None:
+    """Insert one row by the driver alone; return the id that it was given, None where a key of it is there already."""
+    text, order, defaults = _text_of(_insert_or_not(row, conn.dialect.name), tuple(values), conn.dialect.name)
+    full = {**defaults, **values}
+    given: Any = full if order is None else tuple([full[name] for name in order])
+    found: Any = conn.exec_driver_sql(text, given).cursor.fetchone()
+    return None if found is None else int(found[0])
+
+
+@cache
+def _insert_or_not(row: type[SQLModel], dialect: str) -> Insert:
+    maker = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    statement: Any = maker(table(row))
+    return statement.on_conflict_do_nothing().returning(table(row).c.id)  # type: ignore[no-any-return]
+
+
+def fetch_all(conn: Connection, statement: Executable, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Return the rows of a query by the driver alone: plain tuples, values as the driver gives them.
+
+    SQLite has no booleans of its own: they come as 0 and 1.
+    """
+    text, order, defaults = _text_of(statement, (), conn.dialect.name)
+    full = {**defaults, **values}
+    given: Any = full if order is None else tuple([full[name] for name in order])
+    found: Any = conn.exec_driver_sql(text, given).cursor.fetchall()
+    return found  # type: ignore[no-any-return]
+
+
 def new_id(conn: Connection, row: type[SQLModel], values: Mapping[str, Any]) -> int:
     """Insert one row; return the id that it was given."""
     key: Any = conn.execute(_plain_insert(row), dict(values)).inserted_primary_key

@@ -6,10 +6,10 @@ import asyncio
 import queue
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import Connection, Engine
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 GROUP_WORKS = 256
 """Most works in one transaction."""
-GROUP_S = 0.008
+GROUP_S = 0.004
 """No work is added to a transaction that has lasted this long."""
 QUEUE_WORKS = 10_000
 """Most works that wait for the writer."""
@@ -50,13 +50,16 @@ class StoreStats:
 class Job(Generic[T]):
     """A work on its way, and how it ended: `outcome` may be asked once it has."""
 
-    __slots__ = ("_error", "_result", "_work", "done")
+    __slots__ = ("_error", "_result", "_work", "done", "urgent")
 
-    def __init__(self, work: Callable[[Connection], T], done: asyncio.Future[None] | None = None) -> None:
+    def __init__(
+        self, work: Callable[[Connection], T], done: asyncio.Future[None] | None = None, *, urgent: bool = False
+    ) -> None:
         self._work = work
         self._result: T | None = None
         self._error: BaseException | None = None
         self.done = done
+        self.urgent = urgent
 
     def run(self, connection: Connection) -> None:
         """Do the work; raises what it raises."""
@@ -191,13 +194,19 @@ def _run(job: Job[Any], connection: Connection) -> None:
 
 
 class Writer:
-    """The thread that commits, and the queue before it."""
+    """The thread that commits, and the queues before it.
+
+    Urgent works go first and share no transaction with the others, so that nobody who waits for an answer outside
+    waits for a long decision as well; between two transactions of urgent works there is one of the others.
+    """
 
     def __init__(self, committer: Committer, *, at_end: Callable[[], None]) -> None:
         """Start the thread; `at_end` runs in it after the last work, before the writing connection is closed."""
         self._committer = committer
         self._at_end = at_end
         self._queue: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
+        self._urgent: deque[Job[Any]] = deque()
+        self._others: deque[Job[Any]] = deque()
         self._stopping = False
         self._ended: asyncio.Future[None] | None = None
         self._thread = threading.Thread(target=self._run, name="syncd-writer", daemon=True)
@@ -206,14 +215,14 @@ class Writer:
     @property
     def depth(self) -> int:
         """Return how many works wait."""
-        return self._queue.qsize()
+        return self._queue.qsize() + len(self._urgent) + len(self._others)
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
+    async def write(self, work: Callable[[Connection], T], *, urgent: bool) -> T:
         """Queue a work and wait for its outcome. Raises StoreBusy when too many wait."""
-        if self._queue.qsize() >= QUEUE_WORKS:
+        if self.depth >= QUEUE_WORKS:
             raise StoreBusy(f"{QUEUE_WORKS} works wait for the database")
         done = asyncio.get_running_loop().create_future()
-        job = Job(work, done)
+        job = Job(work, done, urgent=urgent)
         self._queue.put(job)
         await done
         return job.outcome()
@@ -225,11 +234,16 @@ class Writer:
         await self._ended
 
     def _run(self) -> None:
-        while not self._stopping:
-            first = self._next()
-            if first is None:
-                break
-            _settle(self._committer.commit(chain((first,), self._waiting())))
+        while True:
+            if not self._urgent and not self._others:
+                if self._stopping:
+                    break
+                self._sort(self._next())
+            self._collect()
+            if self._urgent:
+                _settle(self._committer.commit(self._all_urgent()))
+            if self._others:
+                _settle(self._committer.commit(self._some_others()))
         self._end()
 
     def _next(self) -> Job[Any] | None:
@@ -240,16 +254,30 @@ class Writer:
             self._committer.rest()
         return self._queue.get()
 
-    def _waiting(self) -> Iterator[Job[Any]]:
-        while not self._stopping:
-            try:
-                job = self._queue.get_nowait()
-            except queue.Empty:
-                return
-            if job is None:
-                self._stopping = True
-                return
-            yield job
+    def _sort(self, job: Job[Any] | None) -> None:
+        if job is None:
+            self._stopping = True
+        else:
+            (self._urgent if job.urgent else self._others).append(job)
+
+    def _collect(self) -> None:
+        """Take over what has been queued meanwhile."""
+        with suppress(queue.Empty):
+            while not self._stopping:
+                self._sort(self._queue.get_nowait())
+
+    def _all_urgent(self) -> Iterator[Job[Any]]:
+        while self._urgent:
+            yield self._urgent.popleft()
+            self._collect()
+
+    def _some_others(self) -> Iterator[Job[Any]]:
+        """Yield the others, at least one, until something urgent comes."""
+        yield self._others.popleft()
+        self._collect()
+        while self._others and not self._urgent:
+            yield self._others.popleft()
+            self._collect()
 
     def _end(self) -> None:
         with suppress(Exception):  # the works are committed; a close that fails loses nothing

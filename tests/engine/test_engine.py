@@ -543,3 +543,33 @@ def test_what_has_to_be_read_before_it_is_raised_is_read_at_once(tell: Callable[
         assert (await world.listing("one")).seen_at >= now
 
     tell(story)
+
+
+class Bulky(Double):
+    """A channel with a second way of writing, for thirty rows and more."""
+
+    def push_size(self, waiting: int) -> int:
+        """Return all that wait, from thirty on."""
+        return waiting if waiting >= 30 else 25
+
+
+def test_many_rows_go_the_second_way_and_zeros_never_do(quick_path: Path) -> None:
+    """Where a channel takes many rows at once, all that wait go in one push; those to zero go before, in small ones."""
+
+    async def main() -> None:
+        clock = loop_running().clock
+        double = Bulky(mode=ABSOLUTE, clock=clock, dice=SeededRandom(3), lateness_s=5.0)
+        for number in range(600):
+            double.list(f"A-{number}", 9)
+        async with running(quick_path / "a.db", clock, {"one": double}) as world:
+            await asyncio.sleep(20)
+            await world.count(**{f"a_{number}": 0 if number < 60 else 5 for number in range(600)})
+            await world.go()
+            await asyncio.sleep(120)
+        assert set(double.numbers.values()) == {0, 5}
+        sizes = [len(writes) for writes in double.pushed]
+        assert max(sizes) > 500, sizes
+        for writes in double.pushed:
+            assert len(writes) <= 25 or all(write.quantity for write in writes)
+
+    run_virtual(main)

@@ -38,7 +38,7 @@ from syncd.core.terms import (
     Sku,
     Span,
 )
-from syncd.engine.deciding import decide
+from syncd.engine.deciding import decide, groups
 from syncd.engine.rules import House, Rules, pace_of
 from syncd.sdk.channel import Profile, WriteMode
 from syncd.store import accounts, doubts, history, inbox, ledger, listings
@@ -244,3 +244,89 @@ async def test_a_listing_that_is_gone_loses_its_target(store: Store) -> None:
         assert listings.by_remote(conn, TWO, ["two-a"])[0].target == 10
 
     await store.write(story)
+
+
+def an_end(key: str, kind: OutcomeKind, *, at: int, effect_s: float | None = None) -> OutcomeFact:
+    end = Outcome(key=key, kind=kind, reason="because", effect_s=effect_s)
+    return OutcomeFact(account=TWO, sent_at=at, answered_at=at, outcomes=(end,))
+
+
+def a_write(conn: Connection, key: str, quantity: int, *, at: int) -> None:
+    """Send a write to the listing of the second channel."""
+    found = listings.page(conn, after=0, limit=10, account=TWO)
+    intent = history.Intent(
+        listing_id=found[0].id,
+        account=TWO,
+        key=key,
+        mode="absolute",
+        quantity=quantity,
+        expected=None,
+        delta=None,
+        target=quantity,
+        lane=Lane.FALL,
+        intended_at=at,
+        effect_until=at + 30 * SECOND,
+    )
+    history.add_intents(conn, [intent])
+    listings.take(conn, found)
+
+
+def open_until(conn: Connection) -> list[int]:
+    found = listings.page(conn, after=0, limit=10, account=TWO)
+    writes = history.open_writes(conn, [found[0].id])
+    return [x.write.until for x in writes.get(found[0].id, ())]
+
+
+async def test_an_accepted_write_counts_for_as_long_as_its_answer_says(store: Store) -> None:
+    """An end that names its own delay keeps the range open for that long; a later word shortens it."""
+
+    def story(conn: Connection) -> None:
+        a_shop(conn)
+        later = NOW + 60 * SECOND
+        a_write(conn, "w1", 4, at=NOW)
+        say(conn, an_end("w1", OutcomeKind.ACCEPTED, at=NOW, effect_s=3600.0), at=NOW)
+        assert open_until(conn) == [NOW + 3600 * SECOND]
+        assert numbers(conn)[TWO][1:3] == (4, 10)
+        say(conn, an_end("w1", OutcomeKind.ACCEPTED, at=later, effect_s=5.0), at=later)
+        assert open_until(conn) == [later + 5 * SECOND]
+
+    await store.write(story)
+
+
+async def test_a_write_that_turns_out_refused_is_closed_and_parks_its_listing(store: Store) -> None:
+    """An accepted write that never will take effect leaves the range, and its listing waits for a person."""
+
+    def story(conn: Connection) -> None:
+        a_shop(conn)
+        a_write(conn, "w1", 4, at=NOW)
+        say(conn, an_end("w1", OutcomeKind.ACCEPTED, at=NOW), at=NOW)
+        say(conn, an_end("w1", OutcomeKind.REJECTED, at=NOW + SECOND), at=NOW + SECOND)
+        assert open_until(conn) == []
+        assert numbers(conn)[TWO][1:3] == (10, 10)
+        assert listings.page(conn, after=0, limit=10, account=TWO)[0].parked == "because"
+
+    await store.write(story)
+
+
+async def test_a_later_word_does_not_end_the_next_write(store: Store) -> None:
+    """While the next write of the listing is under way, a later word on the one before leaves it so."""
+
+    def story(conn: Connection) -> None:
+        a_shop(conn)
+        a_write(conn, "w1", 4, at=NOW)
+        say(conn, an_end("w1", OutcomeKind.ACCEPTED, at=NOW), at=NOW)
+        a_write(conn, "w2", 2, at=NOW + SECOND)
+        say(conn, an_end("w1", OutcomeKind.ACCEPTED, at=NOW + SECOND, effect_s=0.0), at=NOW + SECOND)
+        assert listings.page(conn, after=0, limit=10, account=TWO)[0].in_flight
+
+    await store.write(story)
+
+
+async def test_ends_of_writes_are_decided_together_unless_one_repeats(store: Store) -> None:
+    """Facts with ends of writes that have no key in common are one group; a repeat begins another."""
+    facts = [an_end("a", OutcomeKind.APPLIED, at=NOW), an_end("b", OutcomeKind.APPLIED, at=NOW)]
+    facts.append(an_end("a", OutcomeKind.APPLIED, at=NOW))
+    found = [inbox.Received(inbox_id=n, source="test", fact=fact) for n, fact in enumerate(facts)]
+    assert [[one.inbox_id for one in group] for group in groups(found)] == [[0, 1], [2]]
+    order = inbox.Received(inbox_id=3, source="test", fact=an_order("1"))
+    assert [len(group) for group in groups([*found[:2], order, order])] == [2, 1, 1]

@@ -134,6 +134,42 @@ async def test_works_keep_their_order(store: Store) -> None:
     assert await store.read(keys) == [f"{n:04}" for n in range(700)]
 
 
+async def test_urgent_works_go_first_and_alone(store_url: str) -> None:
+    """Works for which somebody outside waits overtake the others and share no transaction with them."""
+    order: list[str] = []
+    gate = Gate()
+
+    def noting(name: str) -> Work:
+        return lambda conn: order.append(f"{name}:{store.stats.commits}")
+
+    async with opened(store_url, StoppedClock()) as store, asyncio.TaskGroup() as group:
+        group.create_task(outcome(store, gate))
+        await gate.held()
+        for name in ("a", "b"):
+            group.create_task(store.write(noting(name)))
+            group.create_task(store.write(noting(name.upper()), urgent=True))
+        await asyncio.sleep(0)
+        gate.opened.set()
+    assert order == ["A:1", "B:1", "a:2", "b:2"]
+
+
+async def test_urgent_works_do_not_starve_the_others(store: Store) -> None:
+    """While urgent works keep coming the others have every second transaction."""
+    done = asyncio.Event()
+
+    async def hurry() -> None:
+        while not done.is_set():
+            await store.write(lambda conn: None, urgent=True)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(8):
+            group.create_task(hurry())
+        for number in range(20):
+            await store.write(putting(f"slow{number}"))
+        done.set()
+    assert len(await store.read(keys)) == 20
+
+
 @pytest.mark.parametrize("place", [0, 7, 19])
 async def test_only_the_guilty_work_fails(store: Store, place: int) -> None:
     """A work that raises takes nobody with it: all others of its group take effect once and in order."""
