@@ -7,7 +7,10 @@ from enum import IntEnum
 from typing import TypeAlias
 
 from syncd.core.shown import OpenWrite, Range
-from syncd.core.terms import Instant, WriteMode
+from syncd.core.terms import SECOND_US, Instant, WriteMode
+
+EASE_US = 300 * SECOND_US
+"""How soon a listing is looked at again that stays below its target by a margin: it shrinks while nothing sells."""
 
 
 class Lane(IntEnum):
@@ -109,6 +112,8 @@ def decide(view: View, *, now: Instant) -> Step:
         return _raise(view, low, high, now)
     if low < high or view.last_open is not None:
         return _look(view, now)
+    if high < view.target and not view.held:
+        return Wait(lane=Lane.RAISE, at=now + EASE_US)
     return Idle()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from syncd.core.plan import Idle, Lane, Look, Pace, Send, Step, View, Wait, decide
+from syncd.core.plan import EASE_US, Idle, Lane, Look, Pace, Send, Step, View, Wait, decide
 from syncd.core.shown import OpenWrite, Range
 from syncd.core.terms import WriteMode
 
@@ -101,9 +101,11 @@ def test_what_keeps_a_raise_back() -> None:
 
 
 def test_an_absolute_write_leaves_a_margin() -> None:
-    """Own sales that were not read yet are left out, and a listing within the margin is left alone."""
+    """Own sales that were not read yet are left out; a listing within the margin is looked at again in a while."""
     assert step(ABSOLUTE, 9, 12, 12, margin=2) == Send(lane=Lane.FALL, quantity=7)
-    assert step(ABSOLUTE, 9, 7, 7, margin=2) == Idle()
+    assert step(ABSOLUTE, 9, 7, 7, margin=2) == Wait(lane=Lane.RAISE, at=NOW + EASE_US)
+    assert step(ABSOLUTE, 9, 7, 7, margin=2, held=True) == Idle()
+    assert step(ABSOLUTE, 9, 9, 9, margin=2) == Idle()
     assert step(ABSOLUTE, 9, 6, 6, margin=2, raise_at=0) == Send(lane=Lane.RAISE, quantity=7)
     assert step(ABSOLUTE, 1, 5, 5, margin=2) == Send(lane=Lane.ZERO, quantity=0)
 
