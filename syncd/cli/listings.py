@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Final
 
 import typer
+from rich.console import RenderableType
 
 from syncd import tables
-from syncd.cli.frame import Config, Force, Json, Limit, Yes, guarded, open_terminal
+from syncd.cli.frame import Config, Force, Json, Limit, Terminal, Yes, guarded, open_terminal
 from syncd.cli.goods import Encoding, FileOut, export
 from syncd.cli.show import grid
 from syncd.cli.stock import listing_grid
@@ -18,6 +19,8 @@ from syncd.cli.upload import FileIn, SkipBad, Upload, send, tell
 app = typer.Typer(help="Listings of channels and the SKUs they belong to.", no_args_is_help=True)
 
 Channel = Annotated[str, typer.Option("--channel", help="Of this account only.")]
+_LISTS: Final = frozenset({"rows", "suggestions"})
+"""The counts that are not of a reason."""
 
 
 @app.command(name="import")
@@ -70,26 +73,60 @@ def unmapped(*, channel: Channel = "", limit: Limit = 1_000, config: Config = No
 def match(
     *,
     channel: Channel = "",
-    loose: Annotated[bool, typer.Option("--loose", help="Forgive case, width and space.")] = False,
+    apply: Annotated[
+        str, typer.Option("--apply", help="Rules whose suggestions are mapped too: case,width,blank,hyphen,option.")
+    ] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000, help="Most rows of each kind.")] = 100,
     yes: Yes = False,
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Map listings whose own code is a SKU; shows what it found and asks."""
+    """Map listings whose own code is a SKU; suggest those that are alike, and tell what does not match and why.
+
+    Nothing is mapped before you agree; a suggestion only where --apply names every rule that it needs.
+    """
     terminal = open_terminal(config, json=json)
     talk = Talk(terminal)
-    rows = talk.get("listings", "matches", account=channel, loose=loose)["rows"]
+    report = talk.get("listings", "matches", account=channel, apply=apply, limit=limit)
+    rows = report["rows"]
+    if not (json and yes and rows):
+        terminal.show(report, lambda _: _report(terminal, report))
     if not rows or (json and not yes):
-        terminal.show(rows, lambda _: [terminal.say("listings.no_matches")])
         return
-    if not json:
-        columns = ("account", "remote_id", "remote_sku", "sku")
-        cells = [[row[name] for name in columns] for row in rows]
-        terminal.show(rows, lambda _: [grid(terminal, "account listing remote_sku sku", cells)])
     terminal.ask(terminal.say("listings.ask_match", count=len(rows)), yes=yes)
     names = ("account", "remote_id", "remote_location", "sku")
     answer = talk.post("mappings", body={"rows": [{name: row[name] for name in names} for row in rows]})
     tell(terminal, answer, "listings.mapped", count=len(rows))
+
+
+def _report(terminal: Terminal, report: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """Yield what would be mapped, what is suggested, and what does not match; each with how many there are."""
+    counts = report["counts"]
+    for name in ("rows", "suggestions"):
+        if report[name]:
+            yield terminal.say(f"listings.{name}", count=counts[name])
+            cells = ([*_listing(row), row["sku"], _rules(terminal, row["rules"])] for row in report[name])
+            yield grid(terminal, "account listing remote_location remote_sku sku rule", cells)
+            yield ""
+    if report["misfits"]:
+        yield terminal.say("listings.misfits")
+        cells = (
+            [terminal.say(f"misfit.{row['reason']}"), *_listing(row), row["sku"], ", ".join(row["others"])]
+            for row in report["misfits"]
+        )
+        yield grid(terminal, "mismatch account listing remote_location remote_sku sku alike", cells)
+        sums = (f"{terminal.say(f'misfit.{name}')}: {counts[name]}" for name in counts if name not in _LISTS)
+        yield "; ".join(sums)
+    if not report["rows"]:
+        yield terminal.say("listings.no_matches")
+
+
+def _listing(row: Mapping[str, Any]) -> list[str]:
+    return [row[name] for name in ("account", "remote_id", "remote_location", "remote_sku")]
+
+
+def _rules(terminal: Terminal, names: Iterable[str]) -> str:
+    return ", ".join(f"{name} ({terminal.say(f'rule.{name}')})" for name in names)
 
 
 @app.command()

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from syncd.store import accounts
-from syncd.store.rows import BrakeRow, DriftRow, ListingRow, SkuRow
+from syncd.store.rows import BalanceRow, BrakeRow, DriftRow, KitRow, ListingRow, SkuRow
 from syncd.store.statements import table
 from syncd.store.views import contains, lane_name, moment, moment_or_none
 
@@ -20,6 +17,9 @@ _SKU = table(SkuRow)
 _LISTING = table(ListingRow)
 _DRIFT = table(DriftRow)
 _BRAKE = table(BrakeRow)
+_KIT = table(KitRow)
+_BALANCE = table(BalanceRow)
+_PROMISED = select(_BALANCE.c.sku_id, func.sum(_BALANCE.c.committed).label("units")).group_by(_BALANCE.c.sku_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,61 +105,48 @@ def listings(conn: Connection, asked: ListingFilter, *, after: int = 0, limit: i
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MatchView:
-    """A listing without a SKU, and the SKU that its own code fits."""
+class SkuCode:
+    """A SKU to compare codes with: `settled` when it was counted or is a kit; `promised` units wait to be shipped."""
+
+    sku_id: int
+    code: str
+    settled: bool
+    promised: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListingCode:
+    """A listing that is there, and the code that its channel has for it."""
 
     account: str
     remote_id: str
     remote_location: str
     remote_sku: str
-    sku: str
+    sku_id: int | None
 
 
-def matches(conn: Connection, *, account: str = "", loose: bool = False) -> list[MatchView]:
-    """Return listings without a SKU whose own code is one.
-
-    `loose` forgives case, width and space where one SKU fits, and proposes a counted SKU also to a listing whose SKU
-    was made of its own code and never counted.
-    """
+def codes(conn: Connection) -> tuple[list[SkuCode], list[ListingCode]]:
+    """Return all SKUs and all listings that are there, in the order of their ids."""
+    promised = {row.sku_id: int(row.units) for row in conn.execute(_PROMISED)}
+    kits = set(conn.execute(select(_KIT.c.kit_id).distinct()).scalars())
+    skus = [
+        SkuCode(
+            sku_id=row.id,
+            code=row.code,
+            settled=row.opened_at is not None or row.id in kits,
+            promised=promised.get(row.id, 0),
+        )
+        for row in conn.execute(select(_SKU.c.id, _SKU.c.code, _SKU.c.opened_at).order_by(_SKU.c.id))
+    ]
     c = _LISTING.c
-    query = select(c.account, c.remote_id, c.remote_location, c.remote_sku, c.sku_id)
-    query = query.outerjoin(_SKU, _SKU.c.id == c.sku_id).where(c.remote_sku != "", c.vanished_at.is_(None))
-    query = query.where(c.sku_id.is_(None) if not loose else _SKU.c.opened_at.is_(None)).order_by(c.id)
-    if account:
-        query = query.where(c.account == account)
-    codes = _folded(conn)
-    found = []
-    for row in conn.execute(query):
-        fitting = _fitting(row, codes.get(fold(row.remote_sku), {}), loose=loose)
-        if fitting is not None:
-            names = ("account", "remote_id", "remote_location", "remote_sku")
-            found.append(MatchView(**{name: getattr(row, name) for name in names}, sku=fitting))
-    return found
-
-
-def _fitting(row: Any, alike: Mapping[str, bool], *, loose: bool) -> str | None:
-    """Return the SKU for a listing among those alike (code and whether it was counted), None where none is certain."""
-    exact = row.remote_sku if row.sku_id is None and row.remote_sku in alike else None
-    if not loose:
-        return exact
-    others = [code for code in alike if code != row.remote_sku]
-    counted = [code for code in others if alike[code]]
-    if len(counted) == 1 and not alike.get(row.remote_sku):
-        return counted[0]
-    return exact or (others[0] if len(others) == 1 and row.sku_id is None else None)
+    names = ("account", "remote_id", "remote_location", "remote_sku", "sku_id")
+    query = select(*(c[name] for name in names)).where(c.vanished_at.is_(None)).order_by(c.id)
+    return skus, [ListingCode(**row) for row in conn.execute(query).mappings()]
 
 
 def fold(code: str) -> str:
     """Return a code without differences of case, width (Unicode NFKC) and surrounding space."""
     return unicodedata.normalize("NFKC", code).casefold().strip()
-
-
-def _folded(conn: Connection) -> dict[str, dict[str, bool]]:
-    """Return all SKUs by their folded code, with whether each was counted."""
-    found: dict[str, dict[str, bool]] = defaultdict(dict)
-    for row in conn.execute(select(_SKU.c.code, _SKU.c.opened_at).order_by(_SKU.c.code)):
-        found[fold(row.code)][row.code] = row.opened_at is not None
-    return found
 
 
 # --- what waits for a person ------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Final
 
 import msgspec
@@ -15,9 +16,11 @@ from syncd.sdk.errors import Problem
 from syncd.store import views_listings
 from syncd.store.views_listings import ListingFilter
 from syncd.store.views_names import known_refs, sku_kinds
+from syncd.web import matching
 from syncd.web.api_facts import MOST_ROWS, Code, Forceable, Said, Word, repeated, submit
 from syncd.web.api_stock import MOST_PAGE, account_problems
 from syncd.web.api_wire import Answer, Fault, Route, Service, bad_rows, body_of, query_of, row_problem
+from syncd.web.matching import Misfit, Reason, Rule
 from syncd.web.plant import Plant
 
 
@@ -52,19 +55,57 @@ async def get_listings(service: Service, request: web.Request) -> Answer:
 
 
 class MatchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Of which account (all when empty); `loose` forgives case, width and space."""
+    """Of which account (all when empty).
+
+    `apply` are rules with commas between: what needs no others is among the rows to be mapped. At most `limit`
+    suggestions, and misfits of each reason, are told.
+    """
 
     account: str = ""
-    loose: bool = False
+    apply: str = ""
+    limit: Annotated[int, Meta(ge=1, le=MOST_PAGE)] = 100
 
 
 async def get_matches(service: Service, request: web.Request) -> Answer:
-    """Return unmapped listings with the SKU that their own code fits; nothing is changed."""
+    """Return which listings their own codes match to which SKUs, and what does not match and why; changes nothing.
+
+    `rows` are the exact matches and those of the rules asked for, `suggestions` the others, `misfits` what no rule
+    fits; `counts` tells how many there are of each, also beyond the limit.
+    """
     asked = query_of(request, MatchQuery)
-    found = await service.plant.store.read(
-        lambda conn: views_listings.matches(conn, account=asked.account, loose=asked.loose)
+    rules = _rules(asked.apply)
+    # Compared where it is read, in a thread: a large shop takes seconds, in which the loops go on.
+    made = await service.plant.store.read(lambda conn: matching.report(*views_listings.codes(conn)))
+    matches = [match for match in made.matches if asked.account in ("", match.account)]
+    misfits = [misfit for misfit in made.misfits if asked.account in ("", misfit.account)]
+    rows = [match for match in matches if rules.issuperset(match.rules)]
+    rest = [match for match in matches if not rules.issuperset(match.rules)]
+    counts = Counter(misfit.reason.value for misfit in misfits)
+    return Answer(
+        body={
+            "rows": rows[:MOST_ROWS],
+            "suggestions": rest[: asked.limit],
+            "misfits": list(_first(misfits, asked.limit)),
+            "counts": {"rows": len(rows), "suggestions": len(rest), **counts},
+        }
     )
-    return Answer(body={"rows": found})
+
+
+def _rules(text: str) -> frozenset[Rule]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in set(Rule)]
+    if unknown:
+        raise Fault(400, f"no rule is called {', '.join(unknown)}; there is: {', '.join(Rule)}")
+    return frozenset(Rule(name) for name in names)
+
+
+def _first(misfits: Iterable[Misfit], limit: int) -> Iterator[Misfit]:
+    """Yield the first of each reason."""
+    told: Counter[Reason] = Counter()
+    for misfit in misfits:
+        told[misfit.reason] += 1
+        if told[misfit.reason] <= limit:
+            yield misfit
 
 
 class MappedRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

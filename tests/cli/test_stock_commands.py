@@ -124,20 +124,6 @@ async def test_listings_are_mapped_from_a_file(rig: Rig, shell: Shell, tmp_path:
     assert "r2" in (await shell.run("listings", "unmapped")).out
 
 
-async def test_listings_are_matched_by_sku(rig: Rig, shell: Shell) -> None:
-    """A match is shown first; with --yes it is made."""
-    await rig.know("ab")
-    await rig.count(ab=1)
-    await rig.catalogue("shop", ("r1", "AB"))
-    assert await shell.json("listings", "match") == []
-    found = await shell.json("listings", "match", "--loose")
-    assert [(row["remote_id"], row["sku"]) for row in found] == [("r1", "ab")]
-    ended = await shell.run("listings", "match", "--loose", "--yes")
-    assert (ended.code, "1 listings mapped" in ended.out) == (0, True)
-    (row,) = await shell.json("listings", "show")
-    assert (row["sku"], row["target"]) == ("ab", 1)
-
-
 async def test_listings_are_read_again(rig: Rig, shell: Shell) -> None:
     """A refresh names the accounts whose catalogue is read again."""
     assert (await shell.run("listings", "refresh", "shop")).out == "Reading again soon: shop\n"

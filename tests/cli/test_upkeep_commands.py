@@ -19,7 +19,6 @@ from syncd.sdk.channel import Adapter
 from syncd.sdk.errors import AuthError
 from syncd.sdk.secret import Secret
 from syncd.store.driver import writer_engine
-from syncd.testing.conformance import NotApplicable
 from syncd.testing.simulators import Simulator, Unknown
 from tests.cli.conftest import Shell
 from tests.web.rig import Quiet, Rig, running
@@ -127,7 +126,7 @@ ADAPTER = Adapter(name="plain", settings=PlainSettings, open=opened, simulator=f
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let one adapter be installed."""
-    for module in ("syncd.cli.daemon", "syncd.settings.loading", "syncd.doctor"):
+    for module in ("syncd.cli.adapter", "syncd.settings.loading", "syncd.doctor"):
         monkeypatch.setattr(f"{module}.Installed", lambda: {"plain": ADAPTER})
     return iter(())
 
@@ -167,26 +166,3 @@ def test_a_simulator_is_served(shell: Shell, capsys: pytest.CaptureFixture[str])
     assert entry(["simulate", "plain", "--seconds", "0.01", *config]) == 0
     assert "[channels.plain.settings]" in capsys.readouterr().out
     assert entry(["simulate", "nobody", *config]) == 64
-
-
-@pytest.mark.usefixtures("installed")
-async def test_the_kit_is_run(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each case of the kit is told with its end, and one that fails ends the command with 1."""
-
-    class Case:
-        def __init__(self, name: str, error: Exception | None) -> None:
-            self.name = name
-            self._error = error
-
-        async def run(self, kit: Any) -> None:
-            assert kit.adapter is ADAPTER
-            if self._error is not None:
-                raise self._error
-
-    ends = {"a-holds": None, "b-exempt": NotApplicable("no webhooks"), "c-fails": AssertionError("no")}
-    made = [Case(name, error) for name, error in ends.items()]
-    monkeypatch.setattr("syncd.testing.conformance.cases", lambda: made)
-    ended = await shell.run("adapter", "test", "plain", "--json")
-    assert (ended.code, [row["result"] for row in ended.json]) == (1, ["passed", "exempt", "failed"])
-    ended = await shell.run("adapter", "test", "plain", "--only", "holds")
-    assert (ended.code, "All 1 cases hold." in ended.out) == (0, True)

@@ -64,21 +64,63 @@ async def test_wrong_mappings_are_named(rig: Rig, api: Api) -> None:
 async def test_listings_are_matched_by_their_own_code(rig: Rig, api: Api) -> None:
     """A listing without a SKU is matched by the exact code that its channel has for it."""
     await rig.catalogue("shop", ("r1", "A"), ("r2", "B"), ("r3", ""))
-    assert (await api.get("/listings/matches"))[1] == {"rows": []}
+    _, told = await api.get("/listings/matches")
+    assert (told["rows"], told["suggestions"], told["counts"]) == ([], [], {"rows": 0, "suggestions": 0, "no_code": 1})
     await api.post("/mappings", {"rows": [{"account": "shop", "remote_id": "r1", "sku": None}]})
-    expected = {"account": "shop", "remote_id": "r1", "remote_location": "", "remote_sku": "A", "sku": "A"}
-    assert (await api.get("/listings/matches"))[1] == {"rows": [expected]}
-    assert (await api.get("/listings/matches", account="mall"))[1] == {"rows": []}
+    expected = {"account": "shop", "remote_id": "r1", "remote_location": "", "remote_sku": "A", "sku": "A", "rules": []}
+    assert (await api.get("/listings/matches"))[1]["rows"] == [expected]
+    assert (await api.get("/listings/matches", account="mall"))[1]["rows"] == []
 
 
-async def test_loose_matches_forgive_case_and_width(rig: Rig, api: Api) -> None:
-    """On request a listing is matched to the one counted SKU that differs in case, width or space only."""
-    await rig.know("Ab-1", "C", "c")
-    await rig.count(**{"Ab-1": 1, "C": 1, "c": 1})
-    await rig.catalogue("shop", ("r1", "ａＢ－1 "), ("r2", "Ｃ"), ("r3", "Ab-1"))
-    assert (await api.get("/listings/matches"))[1] == {"rows": []}
-    _, found = await api.get("/listings/matches", loose="true")
-    assert [(row["remote_id"], row["sku"]) for row in found["rows"]] == [("r1", "Ab-1")]
+async def test_suggestions_become_matches_by_their_rules_only(rig: Rig, api: Api) -> None:
+    """What differs by case, width and blanks is a suggestion until every rule that it needs is named."""
+    await rig.know("Ab-1")
+    await rig.count(**{"Ab-1": 1})
+    await rig.catalogue("shop", ("r1", "ａＢ－1 "), ("r3", "Ab-1"))
+    _, told = await api.get("/listings/matches", apply="case,width")
+    assert (told["rows"], [row["rules"] for row in told["suggestions"]]) == ([], [["case", "width", "blank"]])
+    _, told = await api.get("/listings/matches", apply="blank,width, case")
+    assert ([(row["remote_id"], row["sku"]) for row in told["rows"]], told["suggestions"]) == ([("r1", "Ab-1")], [])
+    status, told = await api.get("/listings/matches", apply="case,luck")
+    assert (status, "luck" in told["error"]["message"]) == (400, True)
+
+
+async def test_units_that_orders_hold_are_not_left_behind(rig: Rig, api: Api) -> None:
+    """A listing whose own SKU has open orders is told and not suggested: its promised units would stay there."""
+    await rig.know("A-1")
+    await rig.count(**{"A-1": 5})
+    await rig.catalogue("shop", ("r1", "a-1"))
+    await rig.order("shop", "1", ("r1", "a-1", 2))
+    _, told = await api.get("/listings/matches", apply="case")
+    assert (told["rows"], told["suggestions"]) == ([], [])
+    assert [(row["reason"], row["sku"]) for row in told["misfits"]] == [("promised", "A-1")]
+
+
+async def test_a_kit_is_a_sku_like_a_counted_one(rig: Rig, api: Api) -> None:
+    """A code that looks like a kit is suggested for it, although the other one is on more channels."""
+    await rig.know("A", SET={"A": 2})
+    await rig.catalogue("shop", ("r1", "set"))
+    _, told = await api.get("/listings/matches")
+    assert [(row["remote_id"], row["sku"]) for row in told["suggestions"]] == [("r1", "SET")]
+
+
+async def test_listings_that_are_gone_are_not_compared(rig: Rig, api: Api) -> None:
+    """A listing that left its channel is neither suggested nor told."""
+    await rig.catalogue("shop", ("r1", ""), ("r2", "A"))
+    assert (await api.get("/listings/matches"))[1]["counts"]["no_code"] == 1
+    rig.clock.instant += 1
+    await rig.catalogue("shop", ("r2", "A"), finished=True)
+    await rig.catalogue("shop", finished=True)
+    _, told = await api.get("/listings/matches")
+    assert told["counts"] == {"rows": 0, "suggestions": 0}
+
+
+async def test_misfits_are_limited_by_reason(rig: Rig, api: Api) -> None:
+    """Of each reason at most so many are told as were asked for, and all are counted."""
+    await rig.catalogue("shop", ("r1", ""), ("r2", ""), ("r3", "A"), ("r4", "A"))
+    _, told = await api.get("/listings/matches", limit="1")
+    assert [row["reason"] for row in told["misfits"]] == ["no_code", "twice"]
+    assert told["counts"] == {"rows": 0, "suggestions": 0, "no_code": 2, "twice": 1}
 
 
 async def test_catalogues_are_read_again_on_request(rig: Rig, api: Api) -> None:

@@ -83,7 +83,7 @@ async def test_questions_have_the_same_answers(shop: tuple[Rig, Api]) -> None:
     assert (found["stock"]["available"], found["part_of"], len(found["movements"])) == (1, ["KIT"], 3)
     assert await rows(api, "/listings", "remote_id", unmapped="true") == ["r3"]
     assert await rows(api, "/listings", "remote_id", held="true") == ["r1"]
-    assert await rows(api, "/listings/matches", "sku", loose="true") == ["A"]
+    assert await rows(api, "/listings/matches", "sku", apply="case") == ["A"]
     assert await rows(api, "/orders", "number", status="open") == ["M-1", "S-2", "S-1"]
     assert await rows(api, "/orders", "number", delayed="true") == ["S-2"]
     assert await rows(api, "/orders", "number", status="paid", text="s-") == ["S-1"]
