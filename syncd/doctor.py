@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import shutil
 import sqlite3
 import ssl
 import stat
 import tomllib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -23,11 +24,12 @@ import aiohttp
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from syncd.clock import SystemRandom, uuid7
 from syncd.core.terms import SECOND_US
 from syncd.edges.broker import Connection, Login
-from syncd.sdk.channel import Adapter, Clock, Context, Health
+from syncd.machine import opened
+from syncd.sdk.channel import Adapter, Clock, Health
 from syncd.sdk.errors import ConfigError, Problem, SyncdError
+from syncd.sdk.features import Key, KeyExpiry
 from syncd.settings import ChannelSettings, Daemon, Mqtt, Settings, load, load_daemon
 from syncd.settings.adapters import Installed
 from syncd.store.driver import failure, reader_engine, sqlite_path
@@ -40,6 +42,7 @@ DISK_LEAST: Final = 200 * 1024 * 1024
 DISK_FAIR: Final = 2 * 1024 * 1024 * 1024
 SKEW_FAIR_S: Final = 5.0
 SKEW_MOST_S: Final = 60.0
+KEY_FAIR_DAYS: Final = 14
 BACKUP_OLD: Final = timedelta(days=7)
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 MEGABYTE: Final = 1024 * 1024
@@ -290,10 +293,11 @@ async def examine_channel(
     if not channel.enabled:
         return [patient.find(check, State.SKIPPED, "channel.disabled")]
     try:
-        async with asyncio.timeout(CHANNEL_S), _opened(patient, channel, dates) as opened:
-            if not isinstance(opened, Health):
+        async with asyncio.timeout(CHANNEL_S), _opened(patient, channel, dates) as found:
+            if not isinstance(found, Health):
                 return [patient.find(check, State.SKIPPED, "channel.unchecked")]
-            sentences = await opened.check()
+            sentences = await found.check()
+            keys = await found.keys() if isinstance(found, KeyExpiry) else []
     except TimeoutError:
         return [patient.find(check, State.FAILED, "channel.silent", seconds=int(CHANNEL_S))]
     except SyncdError as error:
@@ -302,25 +306,25 @@ async def examine_channel(
         return [patient.find(check, State.FAILED, "channel.fault", fault=type(error).__name__)]
     if sentences:
         return [Finding(check=check, state=State.FAILED, message=sentence) for sentence in sentences]
-    return [patient.find(check, State.OK, "channel.ok")]
+    return [patient.find(check, State.OK, "channel.ok"), *_keys(patient, check, keys)]
 
 
-@asynccontextmanager
-async def _opened(patient: Patient, channel: ChannelSettings, dates: list[float] | None) -> AsyncIterator[object]:
+def _keys(patient: Patient, check: str, keys: Sequence[Key]) -> Iterator[Finding]:
+    """Yield how long each key holds."""
+    for key in keys:
+        if key.expires_at is not None:
+            days = (key.expires_at - patient.clock.now()) / SECOND_US / 86_400
+            state = State.FAILED if days <= 0 else State.WARNING if days <= KEY_FAIR_DAYS else State.OK
+            word = {State.OK: "key.ok", State.WARNING: "key.soon", State.FAILED: "key.ended"}[state]
+            yield patient.find(check, state, word, name=key.name, days=max(0, math.floor(days)))
+
+
+def _opened(
+    patient: Patient, channel: ChannelSettings, dates: list[float] | None
+) -> AbstractAsyncContextManager[object]:
     adapters = Installed() if patient.adapters is None else patient.adapters
-    random = SystemRandom()
-    async with aiohttp.ClientSession(
-        trace_configs=[_watch(patient.clock, dates if dates is not None else [])]
-    ) as session:
-        context = Context(
-            account=channel.name,
-            session=session,
-            clock=patient.clock,
-            uuid=uuid7(patient.clock, random.bytes),
-            random=random,
-        )
-        async with adapters[channel.adapter].open(channel.settings, context) as opened:
-            yield opened
+    watch = _watch(patient.clock, dates if dates is not None else [])
+    return opened(channel, adapters=adapters, clock=patient.clock, traces=(watch,))
 
 
 def _watch(clock: Clock, dates: list[float]) -> aiohttp.TraceConfig:

@@ -30,9 +30,10 @@ TABLES = {
     "Brake": "brake",
     "Retention": "retention",
     "ChannelSettings": "channels.shopify",
+    "ShipDateSettings": "channels.shopify.ship_dates",
 }
-GIVEN_ELSEWHERE = {("ChannelSettings", "name"), ("ChannelSettings", "settings")}
-"""The title of a table, and a table of its own."""
+GIVEN_ELSEWHERE = {("ChannelSettings", "name"), ("ChannelSettings", "settings"), ("ChannelSettings", "ship_dates")}
+"""The title of a table, and tables of their own."""
 
 TERMS = frozenset({
     "account", "adapter", "allotment", "audit", "available", "backorder", "balance", "base", "brake", "channel",

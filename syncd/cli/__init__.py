@@ -9,7 +9,7 @@ from typing import Final
 
 import typer
 
-from syncd.cli import daemon, goods, listings, orders, release, status, stock, upkeep, waiting
+from syncd.cli import adapter, daemon, errands, goods, keys, listings, orders, release, status, stock, upkeep, waiting
 from syncd.cli.frame import BUG, INTERRUPTED, USAGE
 
 CLICK_USAGE: Final = 2
@@ -33,18 +33,21 @@ app.command(name="healthcheck")(status.healthcheck)
 app.command(name="adopt")(release.adopt)
 app.command(name="go")(release.go)
 app.command(name="pause")(release.pause)
-app.command(name="orders")(orders.orders)
+app.command(name="inquiries")(errands.inquiries)
+app.command(name="health")(errands.health)
 app.command(name="backup")(upkeep.backup)
 app.command(name="restore")(upkeep.restore)
 app.add_typer(stock.app, name="stock")
 app.add_typer(goods.skus, name="skus")
 app.add_typer(goods.policy, name="policy")
 app.add_typer(listings.app, name="listings")
+app.add_typer(orders.orders, name="orders")
+app.add_typer(keys.key, name="key")
 app.add_typer(orders.ledger, name="ledger")
 app.add_typer(waiting.drift, name="drift")
 app.add_typer(waiting.brake, name="brake")
 app.add_typer(waiting.alerts, name="alerts")
-app.add_typer(daemon.adapter, name="adapter")
+app.add_typer(adapter.app, name="adapter")
 
 
 def main() -> None:

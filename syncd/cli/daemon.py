@@ -1,4 +1,4 @@
-"""`syncd run`, `demo`, `simulate`, `replay` and `adapter test`: what runs instead of talking to the daemon.
+"""`syncd run`, `demo`, `simulate` and `replay`: what runs instead of talking to the daemon.
 
 Everything here is imported when it is asked for: most commands need none of it, and the daemon needs no simulators.
 """
@@ -16,13 +16,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from syncd.cli.frame import FAILED, USAGE, Config, Failure, Json, Terminal, guarded, open_terminal
-from syncd.cli.show import grid
+from syncd.cli.adapter import factory, find
+from syncd.cli.frame import USAGE, Config, Failure, Json, Terminal, guarded, open_terminal
 from syncd.clock import SystemClock
 from syncd.sdk.channel import Adapter
-from syncd.settings.adapters import Installed
-
-adapter = typer.Typer(help="For those who write adapters.", no_args_is_help=True)
 
 SKUS: Final = 20
 Skus = Annotated[int, typer.Option("--skus", min=1, max=1_000_000, help="Goods that it has.")]
@@ -115,23 +112,9 @@ def simulate(
 ) -> None:
     """Start the simulated remote of an adapter, and tell its URL and the settings to connect; until Ctrl-C."""
     terminal = open_terminal(config, json=json)
-    found = _adapter(terminal, name)
-    simulator = _factory(terminal, found)(skus=skus, seed=seed, clock=SystemClock())
+    found = find(terminal, name)
+    simulator = factory(terminal, found)(skus=skus, seed=seed, clock=SystemClock())
     asyncio.run(_serve(terminal, found, simulator, port=port, seconds=seconds))
-
-
-def _adapter(terminal: Terminal, name: str) -> Adapter:
-    adapters = Installed()
-    if name not in adapters:
-        raise Failure(USAGE, terminal.say("adapter.unknown", name=name, known=", ".join(adapters)))
-    return adapters[name]
-
-
-def _factory(terminal: Terminal, found: Adapter) -> Any:
-    if not found.simulator:
-        raise Failure(FAILED, terminal.say("adapter.no_simulator", name=found.name))
-    module, _, attribute = found.simulator.partition(":")
-    return getattr(import_module(module), attribute)
 
 
 async def _serve(terminal: Terminal, found: Adapter, simulator: Any, *, port: int, seconds: float | None) -> None:
@@ -174,44 +157,3 @@ def toml(value: Any) -> str:
         case _:
             escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
             return f'"{escaped}"'
-
-
-# `test` is the command's word; a function of that name would be taken for a test.
-@adapter.command(name="test")
-@guarded
-def conformance(
-    *,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The adapter.")],
-    only: Annotated[str, typer.Option("--only", help="Only cases with this in their name.")] = "",
-    config: Config = None,
-    json: Json = False,
-) -> None:
-    """Run the conformance kit against an adapter's simulator; exit 1 when a case fails."""
-    terminal = open_terminal(config, json=json)
-    found = _adapter(terminal, name)
-    rows = conform(found, _factory(terminal, found), only=only)
-    failed = sum(1 for row in rows if row["result"] == "failed")
-    end = terminal.say("conform.failed" if failed else "conform.passed", count=failed or len(rows))
-    cells = [[row[key] for key in ("case", "result", "detail")] for row in rows]
-    terminal.show(rows, lambda _: [grid(terminal, "case result detail", cells), end])
-    if failed:
-        raise typer.Exit(FAILED)
-
-
-def conform(found: Adapter, make: Any, *, only: str = "") -> list[dict[str, str]]:
-    """Run the kit in virtual time; return for each case its name, `passed`, `failed` or `exempt`, and why."""
-    kit_module: Any = import_module("syncd.testing.conformance")
-    run_virtual: Any = import_module("syncd.testing.loop").run_virtual
-    kit = kit_module.Kit(adapter=found, make=make)
-    rows = []
-    for case in kit_module.cases():
-        if only in case.name:
-            result, detail = "passed", ""
-            try:
-                run_virtual(lambda case=case: case.run(kit))
-            except kit_module.NotApplicable as reason:
-                result, detail = "exempt", str(reason)
-            except Exception as error:  # noqa: BLE001  (whatever an adapter does wrong is the result)
-                result, detail = "failed", f"{type(error).__name__}: {error}"
-            rows.append({"case": case.name, "result": result, "detail": detail})
-    return rows

@@ -69,6 +69,8 @@ def parts(terminal: Terminal, found: Mapping[str, Any]) -> Iterable[RenderableTy
     for sink, waiting in daemon["outbox"].items():
         yield terminal.say("status.outbox", sink=sink, count=waiting["events"], oldest=span(waiting["oldest_s"]))
     yield _accounts(terminal, found["accounts"])
+    for account in found["accounts"]:
+        yield from _notes(terminal, account)
     if found["quarantine"]:
         yield terminal.say("status.quarantine", count=found["quarantine"])
     if found["oversold_units"]:
@@ -94,11 +96,31 @@ def _accounts(terminal: Terminal, accounts: Iterable[Mapping[str, Any]]) -> Rend
                 when(row["last_write_at"]),
                 *(row["listings"][what] for what in ("listings", "unmapped", "parked", "held")),
                 row["drift_pending"],
-                row["down_reason"] or row["reason"],
+                _reason(terminal, row),
             ]
             for row in accounts
         ),
     )
+
+
+def _reason(terminal: Terminal, row: Mapping[str, Any]) -> str:
+    """Return what is the matter with an account: maintenance is no fault of it."""
+    if row["maintenance_until"] is not None:
+        return terminal.say("status.maintenance", until=when(row["maintenance_until"]))
+    return str(row["down_reason"] or row["reason"])
+
+
+def _notes(terminal: Terminal, account: Mapping[str, Any]) -> Iterable[RenderableType]:
+    """Yield what else a person should know of an account: its keys, and orders without a ship-by date."""
+    for key in account["keys"]:
+        if key["left_s"] is not None:
+            say = "status.key" if key["left_s"] > 0 else "status.key_ended"
+            ends, left = when(key["expires_at"]), span(max(0.0, key["left_s"]))
+            yield terminal.say(say, account=account["name"], name=key["name"], ends=ends, left=left)
+    if account["undated_count"]:
+        yield terminal.say("status.undated", account=account["name"], count=account["undated_count"])
+        cells = ([one["order"], one["reason"]] for one in account["undated"])
+        yield grid(terminal, "order detail", cells)
 
 
 @guarded

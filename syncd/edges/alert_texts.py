@@ -40,7 +40,17 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
         ),
         "brake": Words(title="Change held", sentence="a person has to release or refuse it: {cause}"),
         "channel_down": Words(title="Channel down", sentence="{account} cannot be reached: {reason}"),
-        "key_expiry": Words(title="Key about to expire", sentence="the key of {account} expires in {days} days"),
+        "key_expiry": Words(title="Key about to expire", sentence="{account}: {name} expires in {days} days"),
+        "key_expired": Words(
+            title="Key has expired", sentence="{account}: {name} has expired; nothing can be read or written there"
+        ),
+        "account_health": Words(
+            title="Account at risk", sentence="{account}: {figure} is at {rate} %, the limit is {limit} %"
+        ),
+        "no_ship_date": Words(
+            title="Orders without a ship-by date", sentence="{account}: {count} orders, the first is {order} ({reason})"
+        ),
+        "notice": Words(title="Word from the channel", sentence="{account}: {text}"),
         "disk": Words(title="Disk almost full", sentence="{free_mb} MB left where the ledger is kept"),
         "oversell": Words(title="Oversold", sentence="{sku}: {units} more sold than there are"),
         "drift": Words(title="Number changed elsewhere", sentence="{account}: listing {listing} shows {seen}"),
@@ -57,7 +67,15 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
         ),
         "brake": Words(title="変更を保留", sentence="担当者による承認または却下が必要です：{cause}"),
         "channel_down": Words(title="チャネル停止", sentence="{account}に接続できません：{reason}"),
-        "key_expiry": Words(title="キーの期限切れ間近", sentence="{account}のキーはあと{days}日で期限が切れます"),
+        "key_expiry": Words(title="キーの期限切れ間近", sentence="{account}：{name}はあと{days}日で期限が切れます"),
+        "key_expired": Words(
+            title="キーの期限切れ", sentence="{account}：{name}の期限が切れました。読み取りも書き込みもできません"
+        ),
+        "account_health": Words(
+            title="アカウント健全性の低下", sentence="{account}：{figure}は{rate} %、上限は{limit} %です"
+        ),
+        "no_ship_date": Words(title="出荷予定日なしの注文", sentence="{account}：{count}件、先頭は{order}（{reason}）"),
+        "notice": Words(title="チャネルからの連絡", sentence="{account}：{text}"),
         "disk": Words(title="ディスク残量不足", sentence="台帳の保存先の残りは{free_mb} MBです"),
         "oversell": Words(title="売り越し", sentence="{sku}：在庫より{units}点多く売れています"),
         "drift": Words(title="外部での数量変更", sentence="{account}：出品{listing}の表示は{seen}です"),

@@ -16,10 +16,11 @@ from typing import Final, Protocol
 import structlog
 from aiohttp import web
 
-from syncd.core.facts import AccountFact, AccountState, Fact, HintFact, OrderFact
 from syncd.core.terms import AccountId
 from syncd.sdk.channel import Forged, Notice, RawRequest, Webhooks
 from syncd.sdk.errors import ProtocolError, TransientError
+from syncd.sdk.features import WebhookAnswers
+from syncd.store.hints import entries_of
 from syncd.store.inbox import Entry
 
 BODY_BYTES: Final = 2 * 1024 * 1024
@@ -105,21 +106,29 @@ class _Edge:
             channel.verify(raw)
         except Forged as forged:
             return web.Response(status=forged.status)
-        return await self._commit(account, _notice(account, channel, raw))
+        return _answer(channel, accepted=await self._commit(account, _notice(account, channel, raw)))
 
-    async def _commit(self, account: Account, notice: Notice | None) -> web.Response:
+    async def _commit(self, account: Account, notice: Notice | None) -> bool:
+        """Store what a notice says; return False where nothing can be stored now."""
         if notice is None:
             account.orders.set()
-            return web.Response()
+            return True
         entries = entries_of(account.name, notice)
-        if not entries:
-            return web.Response()
         try:
             async with asyncio.timeout(COMMIT_S):
                 await self._intake.put_entries(entries)
         except (TransientError, TimeoutError):
-            return web.Response(status=503, headers={"Retry-After": str(RETRY_AFTER_S)})
-        return web.Response()
+            return False
+        return True
+
+
+def _answer(channel: object, *, accepted: bool) -> web.Response:
+    """Return what a channel wants to read of its webhook: a status, and a body where it asks for one."""
+    response = web.Response() if accepted else web.Response(status=503, headers={"Retry-After": str(RETRY_AFTER_S)})
+    if isinstance(channel, WebhookAnswers):
+        content_type, response.body = channel.answer(accepted)
+        response.headers["Content-Type"] = content_type
+    return response
 
 
 async def _read(request: web.Request) -> bytes | None:
@@ -166,19 +175,3 @@ def _notice(account: Account, channel: Webhooks, raw: RawRequest) -> Notice | No
     if notice.text:
         _log.warning("webhook.notice", account=account.name, text=notice.text, stop=notice.stop)
     return notice
-
-
-def entries_of(account: AccountId, notice: Notice) -> list[Entry]:
-    """Return the facts in a notice, each under a key made of the delivery's own id."""
-    found: list[Fact] = [OrderFact(account=account, order=order) for order in notice.orders]
-    if notice.order_ids or notice.refs or notice.catalogue:
-        hint = HintFact(account=account, order_ids=notice.order_ids, refs=notice.refs, catalogue=notice.catalogue)
-        found.append(hint)
-    if notice.stop:
-        reason = notice.text or "the channel asked to stop"
-        found.append(AccountFact(account=account, state=AccountState.PAUSED, reason=reason, actor=account))
-    key = notice.dedupe_key
-    return [
-        Entry(fact=fact, source=account, key=None if key is None else f"{key}#{number}" if number else key)
-        for number, fact in enumerate(found)
-    ]

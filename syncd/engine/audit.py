@@ -16,7 +16,7 @@ from syncd.engine.channels import Account
 from syncd.engine.intake import Intake
 from syncd.engine.timing import nap
 from syncd.sdk.channel import Clock
-from syncd.sdk.errors import ChannelError
+from syncd.sdk.errors import ChannelError, TransientError
 from syncd.store import history, inbox, listings
 from syncd.store.inbox import Entry
 from syncd.store.listings import Listing
@@ -71,6 +71,9 @@ class Audit:
             raise
         except ChannelError as error:
             self._account.pulse.failed(error)
+            return 0
+        except TimeoutError:
+            self._account.pulse.failed(TransientError(f"no answer to a call within {CALL_S:.0f} s"))
             return 0
         self._account.pulse.answered()
         return count

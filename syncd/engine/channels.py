@@ -14,10 +14,13 @@ from syncd.core.exposure import Policy
 from syncd.core.retry import RetryRule, delay_s
 from syncd.core.terms import SECOND_US, AccountId, Instant, Location
 from syncd.engine.rules import DAY_US, Rules, pace_of
+from syncd.engine.timing import nap
 from syncd.engine.work import Hint
 from syncd.sdk.channel import Adapter, Channel, Clock, Context
 from syncd.sdk.errors import AuthError, ChannelError, ProtocolError, TransientError
+from syncd.sdk.features import HealthFigure, Key
 from syncd.settings import ChannelSettings, PolicyDefaults
+from syncd.settings.windows import Window, end_of, read_window
 
 AUTH_WAIT_S = 60.0
 """How long a channel is left alone after it refused our credentials."""
@@ -26,27 +29,59 @@ _log = structlog.get_logger("syncd.channels")
 _RETRY = RetryRule(first_s=0.5, factor=2.0, most_s=60.0)
 
 
+class Ending(TransientError):  # noqa: N818  (a verdict, not a fault)
+    """syncd ends while a channel was to be left alone: it is not asked any more."""
+
+    def __init__(self) -> None:
+        super().__init__("syncd is ending", sent=False)
+
+
 @dataclass(slots=True, kw_only=True)
 class Pulse:
-    """Whether a channel answers. Down is said once, up once. `until` is when it may be asked again (monotonic)."""
+    """Whether a channel answers. Down is said once, up once.
+
+    `windows` are announced maintenance: the channel is left alone then, and a failure does not make it down. `ending`
+    is set when nobody may wait any more.
+    """
 
     account: AccountId
     clock: Clock
     random: Callable[[], float]
     report: Callable[[AccountId, str], None]
+    windows: tuple[Window, ...] = ()
     failures: int = 0
     reason: str = ""
-    until: float = 0.0
+    held_until: float = 0.0
     down_since: Instant | None = None
+    ending: asyncio.Event | None = None
+
+    @property
+    def maintenance_until(self) -> Instant | None:
+        """Return when the announced maintenance ends that the channel is in, None outside of one."""
+        return end_of(self.windows, self.clock.now()) if self.windows else None
+
+    @property
+    def until(self) -> float:
+        """Return when the channel may be asked again (monotonic)."""
+        end = self.maintenance_until
+        if end is None:
+            return self.held_until
+        return max(self.held_until, self.clock.monotonic() + (end - self.clock.now()) / SECOND_US)
+
+    @until.setter
+    def until(self, moment: float) -> None:
+        self.held_until = moment
 
     def failed(self, error: ChannelError) -> None:
         """Take a failure: the channel is left alone for a while that grows."""
+        if isinstance(error, Ending) or self.maintenance_until is not None:
+            return
         self.failures += 1
         asked = error.retry_after_s if isinstance(error, TransientError) else None
         wait = delay_s(self.failures, rule=_RETRY, retry_after_s=asked, draw=self.random())
         if isinstance(error, AuthError):
             wait = max(wait, AUTH_WAIT_S)
-        self.until = max(self.until, self.clock.monotonic() + wait)
+        self.held_until = max(self.held_until, self.clock.monotonic() + wait)
         grave = isinstance(error, AuthError | ProtocolError) or self.failures >= _DOWN_AFTER
         if self.down_since is None and grave:
             self.down_since, self.reason = self.clock.now(), f"{type(error).__name__}: {error}"
@@ -57,7 +92,7 @@ class Pulse:
     def answered(self) -> None:
         """Take a success."""
         self.failures = 0
-        self.until = 0.0
+        self.held_until = 0.0
         if self.down_since is not None:
             seconds = (self.clock.now() - self.down_since) / SECOND_US
             _log.info("channel.up", account=self.account, down_s=round(seconds, 1))
@@ -65,16 +100,43 @@ class Pulse:
             self.report(self.account, "")
 
     async def ready(self) -> None:
-        """Wait until the channel may be asked."""
-        await asyncio.sleep(max(0.0, self.until - self.clock.monotonic()))
+        """Wait until the channel may be asked; raises Ending where syncd ends before that."""
+        while (left := self.until - self.clock.monotonic()) > 0:
+            if self.ending is None:
+                await asyncio.sleep(left)
+                return
+            await nap(left, self.ending)
+            if self.ending.is_set():
+                raise Ending
 
 
 _DOWN_AFTER = 3
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """How the channel judged the shop when it was asked last; `reason` says why it could not be asked."""
+
+    asked_at: Instant
+    figures: tuple[HealthFigure, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoDate:
+    """An order that was given no ship-by date, and why."""
+
+    order_id: str
+    number: str
+    reason: str
+
+
 @dataclass(slots=True, kw_only=True)
 class Account:
-    """An open account. The events are hints to look: for writes, reads, orders by id, and orders by the feed."""
+    """An open account. The events are hints to look: for writes, reads, orders by id, and orders by the feed.
+
+    `keys`, `judgement` and `undated` are what its own loops found last, for people.
+    """
 
     name: AccountId
     channel: Channel
@@ -85,6 +147,9 @@ class Account:
     reads: asyncio.Event = field(default_factory=asyncio.Event)
     fetches: asyncio.Event = field(default_factory=asyncio.Event)
     orders: asyncio.Event = field(default_factory=asyncio.Event)
+    keys: tuple[Key, ...] = ()
+    judgement: Judgement | None = None
+    undated: tuple[NoDate, ...] = ()
 
     def wake(self, hint: Hint) -> None:
         """Hint that something may be due."""
@@ -97,6 +162,18 @@ class Account:
                 self.fetches.set()
             case Hint.TELL:
                 pass
+
+
+def pulse_of(
+    settings: ChannelSettings,
+    *,
+    clock: Clock,
+    random: Callable[[], float],
+    report: Callable[[AccountId, str], None],
+) -> Pulse:
+    """Return the pulse of an account that has not been asked yet."""
+    windows = tuple(read_window(text) for text in settings.maintenance)
+    return Pulse(account=settings.name, clock=clock, random=random, report=report, windows=windows)
 
 
 Roster = dict[AccountId, Account]
@@ -147,7 +224,7 @@ async def open_accounts(
                 )
                 opened = adapters[settings.adapter].open(settings.settings, context)
                 channel = await stack.enter_async_context(opened)
-                pulse = Pulse(account=name, clock=tools.clock, random=tools.random, report=tools.report)
+                pulse = pulse_of(settings, clock=tools.clock, random=tools.random, report=tools.report)
                 rules = rules_of(settings, channel, defaults)
                 roster[name] = Account(name=name, channel=channel, rules=rules, settings=settings, pulse=pulse)
         yield roster

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -13,11 +14,18 @@ from syncd.engine.audit import Audit
 from syncd.engine.channels import Account
 from syncd.engine.dispatch import Dispatch
 from syncd.engine.ingest import Ingest
+from syncd.engine.judging import HealthWatch
+from syncd.engine.keywatch import KeyWatch
+from syncd.engine.late import LateEnds
 from syncd.engine.loops import Loop, Stage
+from syncd.engine.maintenance import run_maintenance
+from syncd.engine.notices import Queue
 from syncd.engine.plant import Plant
 from syncd.engine.poll import Poll
 from syncd.engine.shadow import Shadow
-from syncd.store import accounts, history, inbox
+from syncd.engine.shipdates import ShipDating
+from syncd.sdk.features import AccountHealth, KeyExpiry, LateOutcomes, Notices, ShipDates
+from syncd.store import accounts, actions, history, inbox
 from syncd.store.inbox import Entry
 
 RECOVERED = 100
@@ -36,6 +44,8 @@ def _recover(conn: Connection, names: list[AccountId], now: Instant) -> int:
     accounts.know(conn, names, now=now)
     count = 0
     for name in names:
+        lost = [action.remote_id for action in actions.recover(conn, name, now=now)]
+        accounts.want_orders(conn, name, lost, now=now)
         sent = history.unanswered(conn, name)
         count += len(sent)
         for start in range(0, len(sent), RECOVERED):
@@ -83,14 +93,51 @@ def account_loops(plant: Plant, account: Account) -> list[Loop]:
     if plant.house.shadow:
         writer = Shadow(account, store=plant.store, clock=plant.clock)
     name = account.name
+    readers = {
+        "orders": poll.run_orders,
+        "fetch": poll.run_fetch,
+        "catalogue": poll.run_catalogue,
+        "verify": audit.run_due,
+        "sweep": audit.run_sweep,
+    }
     return [
-        Loop(name=f"orders.{name}", stage=Stage.READERS, run=poll.run_orders),
-        Loop(name=f"fetch.{name}", stage=Stage.READERS, run=poll.run_fetch),
-        Loop(name=f"catalogue.{name}", stage=Stage.READERS, run=poll.run_catalogue),
-        Loop(name=f"verify.{name}", stage=Stage.READERS, run=audit.run_due),
-        Loop(name=f"sweep.{name}", stage=Stage.READERS, run=audit.run_sweep),
+        *(Loop(name=f"{w}.{name}", stage=Stage.READERS, run=_reading(account, r)) for w, r in readers.items()),
         Loop(name=f"dispatch.{name}", stage=Stage.DISPATCH, run=_after_ready(plant, writer)),
+        *feature_loops(plant, account),
     ]
+
+
+def feature_loops(plant: Plant, account: Account) -> list[Loop]:
+    """Return the loops of what else the channel of an account can do, each asked for by type."""
+    name, channel = account.name, account.channel
+    store, intake, clock, random = plant.store, plant.intake, plant.clock, plant.random
+    runs: dict[str, Callable[[asyncio.Event], Awaitable[None]]] = {}
+    if isinstance(channel, Notices):
+        queue = Queue(account, channel, store=store, intake=intake, clock=clock, random=random)
+        runs["notices"] = queue.run
+    if isinstance(channel, LateOutcomes):
+        runs["late"] = LateEnds(account, channel, intake=intake, clock=clock, random=random).run
+    if isinstance(channel, KeyExpiry):
+        runs["keys"] = KeyWatch(account, channel, store=store, clock=clock, random=random).run
+    if isinstance(channel, AccountHealth):
+        runs["health"] = HealthWatch(account, channel, store=store, clock=clock, random=random).run
+    if isinstance(channel, ShipDates) and account.settings.ship_dates.enabled:
+        runs["ship_dates"] = ShipDating(plant, account, channel).run
+    if account.pulse.windows:
+        runs["maintenance"] = partial(run_maintenance, plant, account)
+    return [Loop(name=f"{what}.{name}", stage=Stage.READERS, run=run) for what, run in runs.items()]
+
+
+def _reading(
+    account: Account, reader: Callable[[asyncio.Event], Awaitable[None]]
+) -> Callable[[asyncio.Event], Awaitable[None]]:
+    """Have a wait for the channel end with the loop: announced maintenance may last for hours."""
+
+    async def run(stop: asyncio.Event) -> None:
+        account.pulse.ending = stop
+        await reader(stop)
+
+    return run
 
 
 def _after_ready(plant: Plant, writer: Dispatch | Shadow) -> Callable[[asyncio.Event], Awaitable[None]]:

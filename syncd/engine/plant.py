@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from syncd.core.terms import AccountId, Instant
 from syncd.engine.channels import Roster
+from syncd.engine.errands import Errands
 from syncd.engine.intake import Intake
 from syncd.engine.rules import House
 from syncd.engine.work import Hint
@@ -36,6 +37,11 @@ class Plant:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     house: House = field(default_factory=House)
     tells: list[asyncio.Event] = field(default_factory=list)
+
+    @property
+    def errands(self) -> Errands:
+        """Return what a person may have done at a channel right now."""
+        return Errands(ground=self)
 
     def wake(self, name: AccountId, hint: Hint) -> None:
         """Hint that something may be due on an account, or is to be told."""

@@ -15,7 +15,7 @@ from syncd.engine.channels import Account
 from syncd.engine.intake import Intake
 from syncd.engine.timing import nap
 from syncd.sdk.channel import Clock
-from syncd.sdk.errors import ChannelError
+from syncd.sdk.errors import ChannelError, TransientError
 from syncd.store import accounts
 from syncd.store.session import Store, StoreBusy, StoreFull
 
@@ -72,6 +72,9 @@ class Poll:
             raise
         except ChannelError as error:
             self._account.pulse.failed(error)
+            return 0
+        except TimeoutError:
+            self._account.pulse.failed(TransientError(f"no answer to a call within {CALL_S:.0f} s"))
             return 0
         self._account.pulse.answered()
         return found

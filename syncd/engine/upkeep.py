@@ -150,7 +150,7 @@ async def run_subscriptions(plant: Plant, stop: asyncio.Event) -> None:
     """Keep webhook subscriptions in place; where one was missing, orders are read at once."""
     while not stop.is_set():
         for account in plant.roster.values():
-            if isinstance(account.channel, Webhooks):
+            if isinstance(account.channel, Webhooks) and account.pulse.maintenance_until is None:
                 await _subscribe(plant, account.name, account.channel)
         await nap(SUBSCRIBE_S, stop)
 
@@ -184,7 +184,7 @@ async def run_checks(plant: Plant, stop: asyncio.Event) -> None:
     """Ask each channel once a day what a person should mend, and say it in the log."""
     while not stop.is_set():
         for account in plant.roster.values():
-            if isinstance(account.channel, Health):
+            if isinstance(account.channel, Health) and account.pulse.maintenance_until is None:
                 try:
                     async with asyncio.timeout(120):
                         found = await account.channel.check()

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from syncd.core.terms import Instant, Outcome
-from syncd.sdk.channel import Notice
+from syncd.sdk.channel import Notice, SubscriptionReport
 from syncd.sdk.secret import Secret
 
 __all__ = [
@@ -32,10 +32,23 @@ __all__ = [
     "KeyIssue",
     "LateOutcomes",
     "Notices",
+    "Provisions",
     "Received",
     "ShipDates",
     "Undated",
+    "WebhookAnswers",
 ]
+
+
+# --- webhooks that want more than a status -------------------------------------------------------------------------
+
+
+@runtime_checkable
+class WebhookAnswers(Protocol):
+    """The channel reads the body of the answer to its webhooks."""
+
+    def answer(self, accepted: bool) -> tuple[str, bytes]:  # noqa: FBT001  (a value that is passed on, not a switch)
+        """Return content type and body; `accepted` says that what the webhook told is stored."""
 
 
 # --- a queue of hints --------------------------------------------------------------------------------------------
@@ -65,6 +78,14 @@ class Notices(Protocol):
 
     async def settle(self, receipts: Sequence[str]) -> None:
         """End these messages: what they said is stored. One that could not be ended comes again, which is harmless."""
+
+
+@runtime_checkable
+class Provisions(Protocol):
+    """Something has to be set up once at the channel before its messages come: by a person's word, never by itself."""
+
+    async def provision(self) -> SubscriptionReport:
+        """Set up what is missing; safe to repeat."""
 
 
 # --- writing more than one push at a time -------------------------------------------------------------------------

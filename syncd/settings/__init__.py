@@ -18,6 +18,7 @@ from syncd.settings.shape import (
     PolicyDefaults,
     Retention,
     Settings,
+    ShipDateSettings,
 )
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "PolicyDefaults",
     "Retention",
     "Settings",
+    "ShipDateSettings",
     "load",
     "load_daemon",
     "locate",

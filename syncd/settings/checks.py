@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from urllib.parse import SplitResult, urlsplit
 
 from syncd.settings.report import Report
-from syncd.settings.shape import POSTGRES_SCHEMES, Alerts, ChannelSettings, Daemon, Http, Mqtt
+from syncd.settings.shape import POSTGRES_SCHEMES, Alerts, ChannelSettings, Daemon, Http, Mqtt, ShipDateSettings
+from syncd.settings.windows import FORMS, WEEKDAYS, read_time, read_window, read_zone
 
 TOKEN_MIN_CHARACTERS = 22
 """22 characters of base64 hold 128 bits."""
@@ -115,6 +117,8 @@ def check_channels(channels: Mapping[str, ChannelSettings], report: Report) -> N
     for channel in channels.values():
         for key, message, remedy in channel_faults(channel):
             report.problem(report.place(f"channels.{channel.name}", key), message, remedy)
+        for key, message, remedy in ship_date_faults(channel.ship_dates):
+            report.problem(report.place(f"channels.{channel.name}.ship_dates", key), message, remedy)
 
 
 def channel_faults(channel: ChannelSettings) -> Iterator[tuple[str, str, str]]:
@@ -125,3 +129,28 @@ def channel_faults(channel: ChannelSettings) -> Iterator[tuple[str, str, str]]:
         yield "location_map", f"{strange} is not among the locations", "add it to locations, or map to one of them"
     if channel.drift == "adopt" and not channel.counting:
         yield "drift", '"adopt" is only for the channel where stock is counted', 'add counting = true, or "enforce"'
+    for text in channel.maintenance:
+        if fault := fault_of(read_window, text):
+            yield "maintenance", fault, f"write {FORMS}"
+
+
+def ship_date_faults(ship_dates: ShipDateSettings) -> Iterator[tuple[str, str, str]]:
+    """Answer key, message and remedy of what cannot be a shop's calendar."""
+    if fault := fault_of(read_time, ship_dates.cutoff):
+        yield "cutoff", fault, 'write "15:00"'
+    if set(ship_dates.closed) == set(WEEKDAYS):
+        yield "closed", "the shop never ships", "leave one day of the week open"
+    for text in ship_dates.holidays:
+        if fault := fault_of(date.fromisoformat, text):
+            yield "holidays", fault, 'write "2026-12-31"'
+    if fault := fault_of(read_zone, ship_dates.zone):
+        yield "zone", fault, 'write "Asia/Tokyo"; a machine that knows none needs the package tzdata'
+
+
+def fault_of(read: Callable[[str], object], text: str) -> str:
+    """Return why a text cannot be read, an empty text when it can."""
+    try:
+        read(text)
+    except ValueError as error:
+        return str(error)
+    return ""

@@ -26,6 +26,7 @@ from syncd.settings.shape import (
     PolicyDefaults,
     Retention,
     Settings,
+    ShipDateSettings,
 )
 
 RUN_SECRETS: Final = Path("/run/secrets")
@@ -135,14 +136,22 @@ class Document:
 
     def _channel(self, name: str, given: Mapping[str, Any], adapters: Mapping[str, Adapter]) -> ChannelSettings | None:
         own = Table(
-            title=f"channels.{name}", given={"adapter": name, **given}, secrets=name, extra=frozenset({"settings"})
+            title=f"channels.{name}",
+            given={"adapter": name, **given},
+            secrets=name,
+            extra=frozenset({"settings", "ship_dates"}),
         )
+        title = f"{own.title}.ship_dates"
+        dates = Table(title=title, given=self._table(given, "ship_dates", title=title), secrets=name)
+        ship_dates = self.reader.read(ShipDateSettings, dates)
         theirs = Table(
             title=f"{own.title}.settings",
             given=self._table(given, "settings", title=f"{own.title}.settings"),
             secrets=name,
         )
-        channel = self.reader.read(ChannelSettings, own, name=AccountId(name), settings=None)
+        channel = self.reader.read(
+            ChannelSettings, own, name=AccountId(name), settings=None, ship_dates=ship_dates or ShipDateSettings()
+        )
         if channel is None or not channel.enabled:
             self._skip(theirs)
             return channel

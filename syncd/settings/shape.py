@@ -196,6 +196,30 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShipDateSettings:
+    """Ship-by dates that syncd promises by itself: `[channels.NAME.ship_dates]`."""
+
+    enabled: bool = False
+    """Whether orders without a ship-by date get one as soon as their units are there. It tells the customer and cannot
+    be undone; an order that is short of stock is shown to you instead."""
+
+    days: Annotated[int, Meta(ge=0, le=60)] = 1
+    """Working days from the order to the day that is promised."""
+
+    cutoff: str = "15:00"
+    """Time of day from which an order counts as one of the next working day."""
+
+    closed: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = ("sat", "sun")
+    """Days of the week on which the shop does not ship."""
+
+    holidays: tuple[str, ...] = ()
+    """Other days on which the shop does not ship, as 2026-12-31."""
+
+    zone: str = "Asia/Tokyo"
+    """Time zone of the shop's calendar."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelSettings:
     """One account of a channel: `[channels.NAME]`, its adapter's own keys in `[channels.NAME.settings]`."""
 
@@ -241,6 +265,13 @@ class ChannelSettings:
 
     hand_edit_days: Annotated[int, Meta(ge=0, le=365)] = 14
     """Days after the first `syncd go` in which hand edits wait for `syncd drift accept` or `overwrite`."""
+
+    maintenance: tuple[str, ...] = ()
+    """Announced maintenance, once or weekly: the channel is neither asked nor written while it lasts. A weekly window
+    that ends at or before its start ends on the next day."""
+
+    ship_dates: ShipDateSettings = field(default_factory=ShipDateSettings)
+    """Ship-by dates that syncd promises by itself; a table of its own."""
 
     settings: Any = None
     """The adapter's own settings: an instance of its `Adapter.settings`; None while the channel is disabled."""

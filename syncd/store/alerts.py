@@ -27,6 +27,10 @@ KINDS: Final = frozenset(
         "brake",
         "channel_down",
         "key_expiry",
+        "key_expired",
+        "account_health",
+        "no_ship_date",
+        "notice",
         "disk",
         "oversell",
         "drift",
@@ -79,6 +83,28 @@ def raise_alert(
     upsert(conn, AlertRow, keys=("kind", "key"), values=[row])
     _tell(conn, RAISED, Alert(kind=kind, key=key, text=text, values=values or {}), now)
     return True
+
+
+def renew_alert(
+    conn: Connection, *, kind: str, key: str, text: str, now: Instant, values: Mapping[str, str | int]
+) -> bool:
+    """Let an alert stand with this text; return whether it is told: also when it stands with another text."""
+    assert kind in KINDS, f"an alert kind that no text knows: {kind}"  # noqa: S101  (a word of our own code)
+    query = select(_ALERT.c.text).where(_ALERT.c.kind == kind, _ALERT.c.key == key, _ALERT.c.cleared_at.is_(None))
+    before = conn.execute(query).scalar()
+    if before is None:
+        return raise_alert(conn, kind=kind, key=key, text=text, values=values, now=now)
+    if before == text:
+        return False
+    conn.execute(update(_ALERT).where(_ALERT.c.kind == kind, _ALERT.c.key == key).values(text=text))
+    _tell(conn, RAISED, Alert(kind=kind, key=key, text=text, values=values), now)
+    return True
+
+
+def tell(conn: Connection, alert: Alert, *, now: Instant) -> None:
+    """Tell people something that nothing ends: it does not stand."""
+    assert alert.kind in KINDS, f"an alert kind that no text knows: {alert.kind}"  # noqa: S101  (our own word)
+    _tell(conn, RAISED, alert, now)
 
 
 def clear_alert(conn: Connection, *, kind: str, key: str, now: Instant) -> bool:

@@ -175,11 +175,11 @@ def count(conn: Connection, account: AccountId) -> int:
     return int(conn.execute(select(func.count()).where(_LISTING.c.account == account)).scalar_one())
 
 
-def busy(conn: Connection) -> int:
-    """Return how many listings have a write to be sent or under way."""
+def busy(conn: Connection, *, now: Instant, within_us: int) -> int:
+    """Return how many listings have a write under way, or to be sent within that time."""
     c = _LISTING.c
-    query = select(func.count()).where(or_(c.lane.in_([0, 1, 2]), c.in_flight))
-    return int(conn.execute(query).scalar_one())
+    soon = and_(c.lane.in_([0, 1, 2]), c.due_at <= now + within_us)
+    return int(conn.execute(select(func.count()).where(or_(soon, c.in_flight))).scalar_one())
 
 
 def released(conn: Connection) -> int:

@@ -167,6 +167,34 @@ class OrderLineRow(SQLModel, table=True):
     """The line as the channel states it (`core.terms.OrderLine`, JSON) while it is in quarantine, else empty."""
 
 
+class OrderActionRow(SQLModel, table=True):
+    """Something that the shop does to an order at its channel, stored before it is sent.
+
+    `kind`: cancel, ship_date. `body` is what was asked for (JSON). `state`: intended, or how it ended
+    (`core.terms.OutcomeKind`).
+    """
+
+    __tablename__ = "order_action"
+    __table_args__ = (
+        Index("order_action_key", "key", unique=True),
+        Index("order_action_order", "account", "kind", "remote_id", "id"),
+        Index("order_action_unsettled", "account", "kind",
+              sqlite_where=text("state IN ('intended', 'indeterminate')"),
+              postgresql_where=text("state IN ('intended', 'indeterminate')")),
+    )  # fmt: skip
+    id: int | None = Field(default=None, sa_column=_identity())
+    account: str
+    remote_id: str
+    kind: str
+    key: str
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    state: str
+    intended_at: int = Field(sa_column=_instant())
+    ended_at: int | None = Field(default=None, sa_column=_instant(nullable=True))
+    reason: str = ""
+    actor: str = ""
+
+
 class ListingRow(SQLModel, table=True):
     """A place where a channel shows a number.
 

@@ -15,6 +15,9 @@ without a token; with one it asks for `Authorization: Bearer TOKEN`. All paths a
 | `GET listings/matches`, `POST mappings` | `rows` of `account`, `remote_id`, `remote_location`?, `sku` (or null) |
 | `POST listings/refresh` | `account`? |
 | `GET orders`, `GET orders/ACCOUNT/ID` | pages of `account`, `status`, `delayed`, `text`; one order with its lines |
+| `POST orders/ACCOUNT/ID/cancel` | `reason`, `lines`? of `line_id`, `quantity`; on the control socket only |
+| `GET inquiries` | open inquiries about stock, asked now; `account`? |
+| `GET account-health` | how each channel judges the shop |
 | `GET ledger/verify` | every difference |
 | `GET`, `POST adopt` | `believe`? or `rows` of a count, `apply`? |
 | `GET accounts/NAME/go`, `POST accounts/NAME/go`, `.../pause` | `reason`? |
@@ -42,7 +45,7 @@ import structlog
 from aiohttp import web
 
 from syncd.sdk.errors import ConfigError, Problem, ProtocolError, SyncdError, TransientError
-from syncd.web import api_adopt, api_control, api_listings, api_orders, api_stock
+from syncd.web import api_adopt, api_control, api_errands, api_listings, api_orders, api_stock
 from syncd.web.api_wire import Fault, Handler, Route, Service, fault_response, response
 from syncd.web.health import Health
 from syncd.web.metrics import Metrics
@@ -120,6 +123,7 @@ def _api(service: Service, standings: Standings) -> list[web.RouteDef]:
         api_listings.ROUTES,
         api_orders.ROUTES,
         api_control.ROUTES,
+        api_errands.ROUTES,
         api_adopt.ROUTES,
     )
     made = [_route(service, route) for table in tables for route in table]

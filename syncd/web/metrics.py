@@ -16,7 +16,7 @@ from typing import Final, Literal, TypeAlias
 from aiohttp import web
 
 from syncd.core.plan import Lane
-from syncd.core.terms import AccountId, Instant
+from syncd.core.terms import SECOND_US, AccountId, Instant
 from syncd.store.driver import sqlite_path
 from syncd.store.views_status import ended_writes, newest_write
 from syncd.web.plant import Plant
@@ -114,6 +114,7 @@ class Metrics:
         yield gauge("brakes_held", "Changes that the brake holds.", len(found.brakes))
         yield from self._of_sinks(found, now)
         yield from self._of_accounts(found, sums, now)
+        yield from self._of_features(now)
         yield from self._of_store()
 
     def _of_sinks(self, found: Snapshot, now: Instant) -> Iterator[Family]:
@@ -157,6 +158,33 @@ class Metrics:
             (("account", str(name)), ("outcome", state)): float(n) for (name, state), n in self._counted.items()
         }
         yield Family(name="writes_total", kind="counter", text="Writes that ended.", values=ended)
+
+    def _of_features(self, now: Instant) -> Iterator[Family]:
+        roster = self._plant.roster
+        silent = {(name,): float(account.pulse.maintenance_until is not None) for name, account in roster.items()}
+        yield labelled("channel_maintenance", "1 in announced maintenance.", by=("account",), values=silent.items())
+        left = {
+            (name, key.name): (key.expires_at - now) / SECOND_US
+            for name, account in roster.items()
+            for key in account.keys
+            if key.expires_at is not None
+        }
+        yield labelled("key_expires_seconds", "Time until a key ends.", by=("account", "key"), values=left.items())
+        undated = {(name,): float(len(account.undated)) for name, account in roster.items()}
+        yield labelled("orders_undated", "Orders given no ship-by date.", by=("account",), values=undated.items())
+        figures = [
+            (name, figure)
+            for name, account in roster.items()
+            if account.judgement is not None
+            for figure in account.judgement.figures
+        ]
+        by = ("account", "figure")
+        rates = [((name, one.name), one.rate) for name, one in figures if one.rate is not None]
+        yield labelled("account_health_rate", "Rate by which a channel judges the shop.", by=by, values=rates)
+        limits = [((name, one.name), one.limit) for name, one in figures if one.limit is not None]
+        yield labelled("account_health_limit", "Limit of such a rate.", by=by, values=limits)
+        counts = [((name, one.name), float(one.count)) for name, one in figures]
+        yield labelled("account_health_count", "What such a rate counts.", by=by, values=counts)
 
     def _of_store(self) -> Iterator[Family]:
         stats = self._plant.store.stats

@@ -8,8 +8,9 @@ from typing import Protocol
 
 from syncd.core.exposure import Policy
 from syncd.core.facts import Fact
-from syncd.core.terms import AccountId, Instant, Location
+from syncd.core.terms import AccountId, Instant, Location, Outcome
 from syncd.sdk.channel import Clock
+from syncd.sdk.features import CancelWish, HealthFigure, Inquiry, Key
 from syncd.settings import Settings
 from syncd.store.session import Store
 
@@ -59,6 +60,10 @@ class Pulse(Protocol):
     """Whether a channel answers; `reason` says why not."""
 
     @property
+    def maintenance_until(self) -> Instant | None:
+        """Return when the announced maintenance ends that it is in."""
+
+    @property
     def down_since(self) -> Instant | None:
         """Return since when it does not answer."""
 
@@ -67,8 +72,66 @@ class Pulse(Protocol):
         """Return why."""
 
 
+class Judgement(Protocol):
+    """How a channel judged the shop when it was asked last; `reason` says why it could not be asked."""
+
+    @property
+    def asked_at(self) -> Instant:
+        """Return when that was."""
+
+    @property
+    def figures(self) -> Sequence[HealthFigure]:
+        """Return its rates."""
+
+    @property
+    def reason(self) -> str:
+        """Return why it could not be asked."""
+
+
+class NoDate(Protocol):
+    """An order that was given no ship-by date."""
+
+    @property
+    def order_id(self) -> str:
+        """Return its id at the channel."""
+
+    @property
+    def number(self) -> str:
+        """Return its number."""
+
+    @property
+    def reason(self) -> str:
+        """Return why."""
+
+
+class Errands(Protocol):
+    """What a person may have done at a channel right now."""
+
+    async def cancel(self, name: AccountId, wish: CancelWish, *, actor: str) -> Outcome:
+        """Cancel an order once; raises RejectedError where nothing was sent."""
+
+    async def inquiries(self, name: AccountId) -> list[Inquiry]:
+        """Read open inquiries about stock; raises what the channel raises."""
+
+
 class Account(Protocol):
     """An open account."""
+
+    @property
+    def channel(self) -> object:
+        """Return its open channel: its features are asked for by type."""
+
+    @property
+    def keys(self) -> Sequence[Key]:
+        """Return its keys with their ends."""
+
+    @property
+    def judgement(self) -> Judgement | None:
+        """Return how the channel judged the shop, None before it was asked."""
+
+    @property
+    def undated(self) -> Sequence[NoDate]:
+        """Return orders that were given no ship-by date."""
 
     @property
     def rules(self) -> Rules:
@@ -113,6 +176,10 @@ class Plant(Protocol):
     @property
     def house(self) -> House:
         """Return what is the same for all of them."""
+
+    @property
+    def errands(self) -> Errands:
+        """Return what a person may have done at a channel right now."""
 
     @property
     def epoch(self) -> int:

@@ -13,6 +13,7 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from syncd.core.terms import SECOND_US, AccountId, Instant
+from syncd.sdk.features import Key
 from syncd.store import accounts, alerts, inbox, outbox
 from syncd.store.accounts import Feed, KnownAccount
 from syncd.store.alerts import Standing
@@ -32,12 +33,14 @@ from syncd.store.views_status import (
 )
 from syncd.web.api_wire import Answer, Route, Service
 from syncd.web.kept import Kept
-from syncd.web.plant import Account, Plant
+from syncd.web.plant import Account, NoDate, Plant
 
 READ_S: Final = 30.0
 """Longest wait for what the store knows."""
 TALLY_KEPT_S: Final = 15.0
 """How long sums over whole tables are kept."""
+MOST_UNDATED: Final = 50
+"""Most orders without a ship-by date that are named, per account."""
 VERSION: Final = version("syncd")
 
 
@@ -66,8 +69,29 @@ class DaemonStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyStatus:
+    """A key that ends by itself; `left_s` is below zero once it has ended."""
+
+    name: str
+    expires_at: datetime | None
+    left_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndatedStatus:
+    """An order that was given no ship-by date, and why."""
+
+    order_id: str
+    order: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountStatus:
-    """One channel account. `feed_age_s` is how old the newest order could be that is not known (None: never read)."""
+    """One channel account. `feed_age_s` is how old the newest order could be that is not known (None: never read).
+
+    `undated` are the first orders without a ship-by date, `undated_count` is how many there are.
+    """
 
     name: str
     adapter: str
@@ -82,6 +106,10 @@ class AccountStatus:
     last_write_at: datetime | None
     listings: Tally
     drift_pending: int
+    maintenance_until: datetime | None = None
+    keys: tuple[KeyStatus, ...] = ()
+    undated: tuple[UndatedStatus, ...] = ()
+    undated_count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +245,20 @@ def _account(plant: Plant, name: AccountId, found: Snapshot, sums: Sums, now: In
         last_write_at=moment_or_none(last),
         listings=sums.tallies.get(name, NO_LISTINGS),
         drift_pending=found.drift.get((name, "pending"), 0),
+        maintenance_until=None if opened is None else moment_or_none(opened.pulse.maintenance_until),
+        keys=() if opened is None else tuple(_key(key, now) for key in opened.keys),
+        undated=() if opened is None else tuple(_undated(one) for one in opened.undated[:MOST_UNDATED]),
+        undated_count=0 if opened is None else len(opened.undated),
     )
+
+
+def _key(key: Key, now: Instant) -> KeyStatus:
+    left = None if key.expires_at is None else (key.expires_at - now) / SECOND_US
+    return KeyStatus(name=key.name, expires_at=moment_or_none(key.expires_at), left_s=left)
+
+
+def _undated(one: NoDate) -> UndatedStatus:
+    return UndatedStatus(order_id=one.order_id, order=one.number, reason=one.reason)
 
 
 def _down(opened: Account | None, known: KnownAccount | None) -> tuple[Instant | None, str]:

@@ -44,7 +44,8 @@ def test_the_commands_are_those_of_the_readme() -> None:
     assert {
         ("run",), ("demo",), ("simulate",), ("check",), ("status",), ("stock", "show"), ("stock", "set"),
         ("stock", "receive"), ("stock", "adjust"), ("skus", "import"), ("skus", "export"), ("listings", "import"),
-        ("listings", "export"), ("listings", "match"), ("listings", "unmapped"), ("listings", "refresh"), ("orders",),
+        ("listings", "export"), ("listings", "match"), ("listings", "unmapped"), ("listings", "refresh"),
+        ("orders", "list"), ("orders", "cancel"), ("key", "issue"), ("inquiries",), ("health",),
         ("ledger", "verify"), ("replay",), ("adopt",), ("go",), ("pause",), ("drift", "list"), ("drift", "accept"),
         ("drift", "overwrite"), ("brake", "list"), ("brake", "release"), ("brake", "refuse"), ("policy", "set"),
         ("doctor",), ("backup",), ("restore",), ("healthcheck",), ("adapter", "test"),

@@ -14,6 +14,7 @@ import pytest
 from syncd import messages
 from syncd.doctor import State
 from syncd.web.adoption import Kind, Origin
+from syncd.web.matching import Reason, Rule
 
 ROOT = Path(__file__).resolve().parents[2]
 TALKING = [*sorted((ROOT / "syncd" / "cli").glob("*.py")), ROOT / "syncd" / "doctor.py", ROOT / "syncd" / "tables.py"]
@@ -89,7 +90,9 @@ def test_every_heading_has_a_text() -> None:
     assert heads() == there
 
 
-@pytest.mark.parametrize(("table", "words"), [("mismatch", Kind), ("origin", Origin), ("finding", State)])
+@pytest.mark.parametrize(
+    ("table", "words"), [("mismatch", Kind), ("origin", Origin), ("finding", State), ("rule", Rule), ("misfit", Reason)]
+)
 def test_words_of_the_code_have_texts(table: str, words: Any) -> None:
     """Each word that the daemon answers has a text for people, and there is none for others."""
     there = {key.removeprefix(f"{table}.") for key in messages.texts() if key.startswith(f"{table}.")}

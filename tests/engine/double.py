@@ -67,7 +67,6 @@ class Double:
     precision_s: int = 1
     log: list[tuple[int, ListingRef, int, int, str]] = field(default_factory=list)
     past: dict[ListingRef, deque[tuple[int, int]]] = field(default_factory=dict)
-    keys: set[str] = field(default_factory=set)
     pushed: list[list[Write]] = field(default_factory=list)
     tasks: set[asyncio.TimerHandle] = field(default_factory=set)
     count: int = 0

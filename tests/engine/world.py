@@ -11,7 +11,7 @@ from syncd.clock import uuid7
 from syncd.core.brake import BrakeRule
 from syncd.core.facts import AccountFact, AccountState, CountFact, CountRow, Fact
 from syncd.core.terms import AccountId, Location, Sku
-from syncd.engine.channels import Account, Pulse, rules_of
+from syncd.engine.channels import Account, pulse_of, rules_of
 from syncd.engine.crew import engine_loops, recover
 from syncd.engine.intake import Intake
 from syncd.engine.loops import run_loops
@@ -108,7 +108,7 @@ async def running(
         for name, double in doubles.items():
             settings = {"poll_s": 10.0, "sweep_s": 300.0, "hand_edit_days": 0, **changes}
             own = ChannelSettings(name=AccountId(name), adapter="double", **settings)  # type: ignore[arg-type]
-            pulse = Pulse(account=own.name, clock=clock, random=dice, report=lambda *_: None)
+            pulse = pulse_of(own, clock=clock, random=dice, report=lambda *_: None)
             rules = rules_of(own, double, defaults)
             plant.roster[own.name] = Account(name=own.name, channel=double, rules=rules, settings=own, pulse=pulse)
         plant.house = House(

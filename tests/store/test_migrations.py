@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -22,25 +23,28 @@ from syncd.store.driver import sqlite_path, writer_engine
 from syncd.store.schema import MigrationReport, SchemaInfo, info, migrate
 from tests.real_servers import Postgres
 
-NEXT = """
+LAST = revisions.head()
+FOLLOWING = f"{int(LAST) + 1:04d}"
+
+NEXT = f"""
 import sqlalchemy as sa
 from alembic import op
-revision = "0002"
-down_revision = "0001"
+revision = "{FOLLOWING}"
+down_revision = "{LAST}"
 def upgrade():
     op.add_column("sku", sa.Column("colour", sa.String(), nullable=True))
-    {then}
+    {{then}}
 """
 
 
 @pytest.fixture
 def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Give the version of syncd after this one: a file of its second migration, to be written by the test."""
+    """Give the version of syncd after this one: a file of its newest migration, to be written by the test."""
     migrations = tmp_path / "migrations"
     shutil.copytree(revisions._MIGRATIONS, migrations, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(revisions, "_MIGRATIONS", migrations)
     revisions._scripts.cache_clear()
-    yield migrations / "versions" / "0002_next.py"
+    yield migrations / "versions" / f"{FOLLOWING}_next.py"
     revisions._scripts.cache_clear()
 
 
@@ -140,7 +144,7 @@ def test_a_store_with_data_is_copied_before_it_changes(
     next_version.write_text(NEXT.format(then="pass"))
     revisions._scripts.cache_clear()
     report = migrate(store_url, backup_dir=tmp_path / "backups", clock=clock)
-    assert (report.before, report.after) == ("0001", "0002")
+    assert (report.before, report.after) == (LAST, FOLLOWING)
     assert "colour" in columns(store_url, "sku")
     if sqlite_path(store_url) is None:
         assert report.backup is None
@@ -151,6 +155,20 @@ def test_a_store_with_data_is_copied_before_it_changes(
     assert "colour" not in columns(store_url, "sku")
 
 
+def test_a_store_of_the_first_version_is_upgraded(store_url: str, clock: Any) -> None:
+    """A store that the first migration made comes to the newest revision, and what it holds stays."""
+    config = revisions.configuration()
+    with writer_engine(store_url).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    execute(store_url, "INSERT INTO sku (code, title) VALUES ('A', '')")
+    report = migrate(store_url, backup_dir=None, clock=clock)
+    assert (report.before, report.after) == ("0001", LAST)
+    assert "state" in columns(store_url, "order_action")
+    with writer_engine(store_url).connect() as connection:
+        assert list(connection.execute(sa.text("SELECT code FROM sku")).scalars()) == ["A"]
+
+
 def test_a_migration_that_fails_changes_nothing(store_url: str, clock: Any, next_version: Path) -> None:
     """All changes of a failing migration are taken back, on SQLite too."""
     migrate(store_url, backup_dir=None, clock=clock)
@@ -159,7 +177,7 @@ def test_a_migration_that_fails_changes_nothing(store_url: str, clock: Any, next
     with pytest.raises(RuntimeError, match="broken"):
         migrate(store_url, backup_dir=None, clock=clock)
     assert "colour" not in columns(store_url, "sku")
-    assert info(store_url).current == "0001"
+    assert info(store_url).current == LAST
 
 
 def test_a_newer_store_is_refused_with_the_remedy(store_url: str, clock: Any) -> None:
