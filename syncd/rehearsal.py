@@ -1,4 +1,4 @@
-"""Four simulated channels to rehearse on, as different from each other as the real ones: for demo and replay."""
+"""The four marketplaces, simulated, to rehearse on: for demo and replay."""
 
 from __future__ import annotations
 
@@ -22,62 +22,38 @@ SHARES = {"amazon": 0.4, "rakuten": 0.3, "shopify": 0.2, "qoo10": 0.1}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A channel of the rehearsal: which adapter plays it, how it takes numbers, and how late it is.
+    """A channel of the rehearsal: its adapter, and how its simulated remote behaves.
 
-    `settings` are adapter settings that stand in place of the simulator's own.
+    `time_scale` multiplies every delay of the remote. `knobs` are turned there, `settings` stand in place of the
+    adapter settings that the remote itself says. `notices` says whether it may send any.
     """
 
     adapter: str
-    write_mode: str = ""
-    effect_s: tuple[float, float] = (0.0, 0.0)
-    confirms: bool = True
-    feed_lateness_s: tuple[float, float] = (0.0, 0.0)
-    precision_s: float = 0.0
     poll_s: float = 15.0
+    time_scale: float = 1.0
+    knobs: Mapping[str, object] = field(default_factory=dict)
     settings: Mapping[str, object] = field(default_factory=dict)
+    notices: bool = True
 
 
 PARTS: Mapping[str, Part] = {
-    "amazon": Part(
-        adapter="memory",
-        write_mode="absolute",
-        effect_s=(1.0, 30.0),
-        confirms=False,
-        feed_lateness_s=(5.0, 60.0),
-        poll_s=30.0,
-    ),
-    "rakuten": Part(adapter="memory", write_mode="delta", effect_s=(0.0, 2.0), feed_lateness_s=(0.0, 30.0)),
+    "amazon": Part(adapter="amazon", poll_s=180.0, settings={"sweep_s": 180.0}),
+    "rakuten": Part(adapter="rakuten", poll_s=30.0),
     "shopify": Part(adapter="shopify"),
-    "qoo10": Part(
-        adapter="memory", write_mode="absolute", effect_s=(0.0, 3.0), feed_lateness_s=(0.0, 60.0), precision_s=1.0
-    ),
+    "qoo10": Part(adapter="qoo10", poll_s=60.0),
 }
+"""The four marketplaces as their own simulators have them: a search of orders every three minutes at Amazon, numbers
+that show after up to ten minutes at Qoo10."""
 
 
 def make_simulator(part: Part, adapter: Adapter, *, skus: int, seed: int, clock: Clock) -> Simulator:
     """Return the simulated remote that plays a part."""
     module, _, name = adapter.simulator.partition(":")
-    made: Simulator = getattr(import_module(module), name)(skus=skus, seed=seed, clock=clock)
-    if part.write_mode:
-        _teach(made, part)
-    return made
-
-
-def _teach(simulator: Any, part: Part) -> None:
-    """Give a memory shop the habits of the marketplace that it plays."""
-    habits = simulator.shop.habits
-    changes = {
-        "effect_s": part.effect_s,
-        "confirms": part.confirms,
-        "feed_lateness_s": part.feed_lateness_s,
-        "precision_s": part.precision_s,
-    }
-    simulator.shop.habits = type(habits)(**{name: changes.get(name, getattr(habits, name)) for name in _fields(habits)})
-    simulator.write_mode = type(simulator.write_mode)(part.write_mode)
-
-
-def _fields(value: Any) -> tuple[str, ...]:
-    return tuple(value.__dataclass_fields__)
+    made: Any = getattr(import_module(module), name)(skus=skus, seed=seed, clock=clock)
+    made.time_scale = part.time_scale
+    if part.knobs:
+        made.turn(**part.knobs)
+    return made  # type: ignore[no-any-return]  # what the contract says it makes
 
 
 @asynccontextmanager
@@ -122,12 +98,21 @@ def settings_text(
         lines += ["[mqtt]", f'url = "{mqtt_url}"', 'protocol = "3.1.1"', ""]
     for name, simulator in simulators.items():
         part = parts[name]
+        simulator.notify_url = f"http://{listen}/webhooks/{name}"
         lines += [f"[channels.{name}]", f'adapter = "{part.adapter}"', f"poll_s = {part.poll_s}", "hand_edit_days = 0"]
         lines += ["", f"[channels.{name}.settings]"]
-        settings = {**simulator.settings(simulator.url), **part.settings}
+        settings = {**simulator.settings(simulator.url), **_queue(simulator, part), **part.settings}
         lines += [f"{key} = {_toml(value)}" for key, value in settings.items()]
         lines.append("")
     return "\n".join([*lines, extra])
+
+
+def _queue(simulator: Any, part: Part) -> Mapping[str, object]:
+    """Return the settings that read the remote's own queue of notices, where it has one."""
+    found: Mapping[str, object] = {}
+    if part.notices and hasattr(simulator, "queue_settings"):
+        found = simulator.queue_settings(simulator.url)
+    return found
 
 
 def _toml(value: object) -> str:

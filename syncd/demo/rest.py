@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from syncd.core.terms import AccountId, WriteMode
@@ -47,7 +48,7 @@ async def come_to_rest(play: Play, stop: asyncio.Event) -> Rest:
     began = clock.monotonic()
     while True:
         play.look()
-        found = await store.read(standing)
+        found = await store.read(partial(standing, now=clock.now()))
         wrong, took_s = tuple(_wrong(play, found)), clock.monotonic() - began
         if (not wrong and not found.busy) or took_s > SETTLE_S or stop.is_set():
             break

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -172,7 +173,8 @@ class _Show:
         """Keep what the screen tells fresh, however few shoppers there are."""
         while not self._over.is_set():
             play.look()
-            self._standing = await play.stage.plant.store.read(standing)
+            now = play.stage.plant.clock.now()
+            self._standing = await play.stage.plant.store.read(partial(standing, now=now))
             await nap(FRAME_S, self._over)
 
     def _board(self, play: Play) -> Board:

@@ -51,9 +51,9 @@ DOWN_CHANNEL: Final = "rakuten"
 
 CALM: Final[Mapping[str, Faults]] = {
     "amazon": Faults(late_webhooks_s=1.0),  # notifications come within a minute of the shop
-    "rakuten": Faults(lost_webhooks=1.0),  # has none: its orders are polled
+    "rakuten": Faults(late_webhooks_s=0.1, lost_webhooks=0.02),
     "shopify": Faults(late_webhooks_s=0.1, lost_webhooks=0.02, double_webhooks=0.05),
-    "qoo10": Faults(lost_webhooks=1.0),
+    "qoo10": Faults(lost_webhooks=1.0),  # has none: its orders are polled
 }
 """How each channel is on a good day."""
 
@@ -187,19 +187,24 @@ def _channel(draw: float) -> str:
 
 
 def parts() -> dict[str, Part]:
-    """Return the channels of the rehearsal with their delays shortened; what they promise of effects is too."""
-    return {name: _shortened(part) for name, part in PARTS.items()}
+    """Return the channels of the rehearsal with their delays shortened as the demand is, and their limits raised."""
+    return {
+        name: replace(part, poll_s=1.0, time_scale=1 / FACTOR, knobs=_KNOBS[name], settings=_TOLD[name])
+        for name, part in PARTS.items()
+    }
 
 
-def _shortened(part: Part) -> Part:
-    def short(span: tuple[float, float]) -> tuple[float, float]:
-        return span[0] / FACTOR, span[1] / FACTOR
-
-    return replace(
-        part,
-        effect_s=short(part.effect_s),
-        feed_lateness_s=short(part.feed_lateness_s),
-        precision_s=part.precision_s / FACTOR,
-        poll_s=1.0,
-        settings={"effect_delay_s": 4.0} if part.adapter == "memory" else {},
-    )
+_KNOBS: Final[Mapping[str, Mapping[str, object]]] = {
+    "amazon": {"rate_factor": float(FACTOR)},
+    "rakuten": {"rate_factor": float(FACTOR), "order_rate": 100.0},
+    "shopify": {"plan": "plus"},
+    "qoo10": {"calls_per_s": 600.0, "burst": 600.0},
+}
+"""Limits that go with the shortened delays."""
+_TOLD: Final[Mapping[str, Mapping[str, object]]] = {
+    "amazon": {"sweep_s": 3.0, "confirm_s": 2.0},
+    "rakuten": {"pushes_per_s": 5.0},
+    "shopify": {},
+    "qoo10": {"visibility_s": 11, "calls_per_s": 20.0},
+}
+"""What the adapters are told of them."""

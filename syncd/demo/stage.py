@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -35,6 +35,7 @@ from syncd.engine.timing import nap
 from syncd.machine import Machine
 from syncd.rehearsal import open_simulators, settings_of, settings_text
 from syncd.sdk.channel import Adapter
+from syncd.sdk.features import Provisions
 from syncd.store import listings
 from syncd.testing.broker import embedded_broker
 from syncd.testing.simulators import Simulator
@@ -123,7 +124,6 @@ async def open_stage(
         simulators = await stack.enter_async_context(opened)
         for name, simulator in simulators.items():
             simulator.faults = CALM[name]
-            _enlarge(simulator)
         broker = await _broker(stack)
         text = settings_text(simulators, listen=_free_address(), mqtt_url=broker, extra=_MORE_SETTINGS, parts=played)
         settings = settings_of(text, folder, adapters)
@@ -136,6 +136,9 @@ async def open_stage(
         )
         plant = await started
         stack.callback(plant.stop.set)
+        for account in plant.roster.values():
+            if isinstance(account.channel, Provisions):
+                await account.channel.provision()
         if events is not None:
             listening = group.create_task(events.listen(broker, INSTANCE), name="events")
             stack.push_async_callback(_end, listening)
@@ -157,12 +160,6 @@ async def _end(task: asyncio.Task[None]) -> None:
     while not task.done():
         task.cancel()
         await asyncio.wait([task], timeout=GRACE_S)
-
-
-def _enlarge(simulator: Any) -> None:
-    """Give Shopify's shop the plan of a large one: so many times the demand needs its budget."""
-    if hasattr(simulator, "turn"):
-        simulator.turn(plan="plus")
 
 
 def _free_address() -> str:

@@ -8,8 +8,11 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from syncd.core.terms import Instant
 from syncd.store import inbox, listings, views
 
+SOON_US: Final = 60_000_000
+"""A write that is due within so long is still to be sent."""
 MOST: Final = 10_000
 """Listings and SKUs that are read; the demo has fewer."""
 
@@ -26,11 +29,13 @@ class Standing:
     busy: int
 
 
-def standing(conn: Connection) -> Standing:
+def standing(conn: Connection, *, now: Instant) -> Standing:
     """Read how syncd stands."""
     targets: dict[str, dict[str, int | None]] = {}
     for listing in listings.page(conn, after=0, limit=MOST):
         if listing.active:
             targets.setdefault(listing.account, {})[listing.remote_sku] = listing.target
     stock = {row.sku: row.available for row in views.stock(conn, limit=MOST)}
-    return Standing(targets=targets, available=stock, busy=listings.busy(conn) + inbox.depth(conn))
+    return Standing(
+        targets=targets, available=stock, busy=listings.busy(conn, now=now, within_us=SOON_US) + inbox.depth(conn)
+    )

@@ -79,8 +79,12 @@ class Simulator(ABC):
     """The simulated remote of one channel account.
 
     `time_scale` multiplies every delay of its own. `staleness_s` is how far a stale read may look back. `canaries` are
-    made-up personal data that its orders hold. `url` is where it is served, empty while it is not.
+    made-up personal data that its orders hold. `url` is where it is served, empty while it is not. `notify_url` is
+    where its notices go if a person sets that there, and no API; `signs` says that webhooks are signed: otherwise they
+    hold no more than a shared key, and a change elsewhere cannot be told.
     """
+
+    signs = True
 
     def __init__(self, *, seed: int, clock: Clock) -> None:
         self.clock = clock
@@ -90,6 +94,7 @@ class Simulator(ABC):
         self.staleness_s = 5.0
         self.canaries: tuple[str, ...] = (CANARY_NAME, CANARY_MAIL, CANARY_PHONE)
         self.url = ""
+        self.notify_url = ""
         self.log = Log(clock)
         self._under_way: set[asyncio.Task[Any]] = set()
         self.courier = Courier(faults=lambda: self.faults, scale=lambda: self.time_scale, random=SeededRandom(seed + 1))

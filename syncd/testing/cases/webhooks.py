@@ -88,6 +88,11 @@ def _hooks(stage: Stage) -> Webhooks:
     return stage.channel
 
 
+def _signed(stage: Stage) -> None:
+    if not stage.simulator.signs:
+        raise NotApplicable("the channel's webhooks hold a key and have no signature")
+
+
 def _quiet_s(stage: Stage) -> float:
     """Return how long nothing comes once everything came: webhooks are delayed by some seconds of the simulator's."""
     return STEP_S + LONGEST_DELAY_S * stage.kit.time_scale
@@ -98,6 +103,7 @@ async def _bought(stage: Stage) -> Post:
     hooks = _hooks(stage)
     await stage.catalogue()
     async with _mailbox() as box:
+        stage.simulator.notify_url = box.url
         report = await hooks.subscribe(box.url)
         hold(not report.failed, f"a subscription failed: {report.failed[:1]}")
         receipt = stage.simulator.buy([(stage.goods(1)[0].sku, 1)])
@@ -127,6 +133,7 @@ async def they_lead_to_the_truth(stage: Stage) -> None:
 @WEBHOOKS.case
 async def forged_ones_are_refused(stage: Stage) -> None:
     """One changed byte makes it forged: 401."""
+    _signed(stage)
     post = await _bought(stage)
     for request in post.requests:
         middle = len(request.body) // 2
@@ -138,6 +145,7 @@ async def forged_ones_are_refused(stage: Stage) -> None:
 @WEBHOOKS.case
 async def unsigned_ones_are_refused(stage: Stage) -> None:
     """A request without a signature is refused with 400."""
+    _signed(stage)
     post = await _bought(stage)
     _is_refused(post.hooks, replace(post.requests[0], headers={}), BAD_REQUEST)
 
@@ -169,6 +177,7 @@ async def subscribing_again_changes_nothing(stage: Stage) -> None:
     hooks = _hooks(stage)
     counts: list[int] = []
     async with _mailbox() as box:
+        stage.simulator.notify_url = box.url
         for _ in range(3):
             report = await hooks.subscribe(box.url)
             hold(not report.failed, f"a subscription failed: {report.failed[:1]}")
