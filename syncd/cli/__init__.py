@@ -9,7 +9,21 @@ from typing import Final
 
 import typer
 
-from syncd.cli import adapter, daemon, errands, goods, keys, listings, orders, release, status, stock, upkeep, waiting
+from syncd.cli import (
+    adapter,
+    daemon,
+    errands,
+    goods,
+    keys,
+    listings,
+    orders,
+    provision,
+    release,
+    status,
+    stock,
+    upkeep,
+    waiting,
+)
 from syncd.cli.frame import BUG, INTERRUPTED, USAGE
 
 CLICK_USAGE: Final = 2
@@ -33,6 +47,7 @@ app.command(name="healthcheck")(status.healthcheck)
 app.command(name="adopt")(release.adopt)
 app.command(name="go")(release.go)
 app.command(name="pause")(release.pause)
+app.command(name="provision")(provision.provision)
 app.command(name="inquiries")(errands.inquiries)
 app.command(name="health")(errands.health)
 app.command(name="backup")(upkeep.backup)

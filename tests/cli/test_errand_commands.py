@@ -15,7 +15,7 @@ import pytest
 from syncd.core.facts import AccountFact, AccountState
 from syncd.core.terms import SECOND_US, AccountId, Outcome, OutcomeKind
 from syncd.engine.channels import Judgement, NoDate
-from syncd.sdk.channel import Adapter, Context
+from syncd.sdk.channel import Adapter, Context, SubscriptionReport
 from syncd.sdk.errors import AuthError, ChannelError, TransientError
 from syncd.sdk.features import CancelWish, HealthFigure, Inquiry, InquiryPage, IssuedKey, Key
 from syncd.sdk.secret import Secret
@@ -204,6 +204,24 @@ async def test_a_new_key_goes_into_its_file_alone(shell: Shell, keyed: Path) -> 
     told = await shell.json(*issue(keyed, out))
     assert told == {"account": "shop", "file": str(out), "expires_at": "2026-09-21T14:13:20+00:00"}
     assert sorted(path.name for path in shell.folder.iterdir()) == ["password", "shop_key", "syncd.toml"]
+
+
+async def test_provisioning_tells_what_was_set_up(shell: Shell, keyed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was set up is told, what failed ends with 1, and a channel without it is said to need nothing."""
+    assert (await shell.run("provision", "shop")).code == 1
+    assert (await shell.run("provision", "mall")).code == 1
+    reports = [SubscriptionReport(restored=("ORDER_CHANGE",)), SubscriptionReport(), SubscriptionReport(failed=("X",))]
+
+    async def provision(_: Keyed) -> SubscriptionReport:
+        return reports.pop(0)
+
+    monkeypatch.setattr(Keyed, "provision", provision, raising=False)
+    ended = await shell.run("provision", "shop")
+    assert (ended.code, "set up: ORDER_CHANGE" in ended.out) == (0, True)
+    ended = await shell.run("provision", "shop")
+    assert (ended.code, "there already" in ended.out) == (0, True)
+    ended = await shell.run("provision", "shop")
+    assert (ended.code, "could not be set up: X" in ended.out) == (1, True)
 
 
 async def test_a_refused_login_leaves_the_old_key(shell: Shell, keyed: Path) -> None:
