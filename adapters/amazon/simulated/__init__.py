@@ -1,0 +1,1 @@
+"""The simulated Amazon.co.jp: its goods, orders, feeds, reports and notifications, and the rules of the API."""
