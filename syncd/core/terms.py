@@ -220,13 +220,15 @@ class Outcome:
     """The end of one write, in the order of the writes that were pushed. `reason` is short and holds no secret.
 
     `effect_s` of an accepted or unknown one is for how long it may still take effect, where that differs from the
-    profile's `effect_delay_s`.
+    profile's `effect_delay_s`. `deferred` says of an unsent one that it only stood back behind others of its push: it
+    is due again at once.
     """
 
     key: str
     kind: OutcomeKind
     reason: str = ""
     effect_s: float | None = None
+    deferred: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

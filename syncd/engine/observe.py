@@ -189,7 +189,8 @@ def take_outcomes(work: Work, fact: OutcomeFact) -> None:
 
 def _end(work: Work, rules: Rules, fact: OutcomeFact, outcome: Outcome, write: Sent, listing: Listing) -> None:
     listing.in_flight = False
-    listing.attempts = listing.attempts + 1 if outcome.kind is OutcomeKind.UNSENT else 0
+    failed = outcome.kind is OutcomeKind.UNSENT and not outcome.deferred
+    listing.attempts = listing.attempts + 1 if failed else 0
     until = _effect_until(rules, fact, outcome, write)
     open_ = outcome.kind in _OPEN
     _note_end(work, fact, outcome, write, open_=open_, until=until if open_ else fact.answered_at)

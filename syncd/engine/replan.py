@@ -236,7 +236,7 @@ def margin_of(listing: Listing, rules: Rules, mark: Instant | None, now: Instant
     if listing.demand <= 0 or listing.demand_at is None:
         return 0
     rate = decay(listing.demand, units=0, elapsed_s=max(0, now - listing.demand_at) / SECOND_US)
-    window_s = max(0, now + rules.effect_us - since) / SECOND_US
+    window_s = max(0, now + rules.usual_effect_us - since) / SECOND_US
     return margin(rate_per_s=rate, window_s=window_s, quantile=MARGIN_QUANTILE)
 
 

@@ -53,6 +53,12 @@ class Rules:
         return int(self.profile.effect_delay_s * SECOND_US)
 
     @property
+    def usual_effect_us(self) -> int:
+        """Return the time within which nearly every write is in effect, in microseconds."""
+        usual_s = self.profile.usual_effect_s
+        return self.effect_us if usual_s is None else int(usual_s * SECOND_US)
+
+    @property
     def lateness_us(self) -> int:
         """Return how late an order may be in the feed, in microseconds."""
         return int(self.profile.feed_lateness_s * SECOND_US)

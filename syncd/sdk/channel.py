@@ -88,8 +88,9 @@ class Profile:
 
     `max_push`, `max_seen`, `max_fetch` are rows per call of `push`, `seen`, `fetch`. `staleness_s` is how old a number
     may be that `seen` answers; `clock_skew_s` how far the channel's clock may be off ours. `effect_delay_s` is the
-    longest time from sending a write to its effect, also when its answer was lost; `visibility_delay_s` the longest
-    time until `seen` shows an effect. `feed_lateness_s` is how late an order may appear in the feed at most;
+    longest time from sending a write to its effect, also when its answer was lost, `usual_effect_s` the time within
+    which nearly every write is in effect (None: the same); `visibility_delay_s` the longest time until `seen` shows an
+    effect. `feed_lateness_s` is how late an order may appear in the feed at most;
     `feed_complete` says whether a scan tells up to when it is complete. `shows_negative` is True where a listing may
     show less than zero.
     """
@@ -101,6 +102,7 @@ class Profile:
     staleness_s: float = 0.0
     clock_skew_s: float = 2.0
     effect_delay_s: float = 30.0
+    usual_effect_s: float | None = None
     visibility_delay_s: float = 5.0
     feed_lateness_s: float = 600.0
     feed_complete: bool = True

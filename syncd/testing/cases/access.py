@@ -16,6 +16,8 @@ ACCESS = Group("access")
 
 WRONG = "wrong-credential-0123456789abcdef"
 MOST_DELAY_S = 3_600.0
+REST_S = 2.0
+"""Between the readings of two accounts: a limit may be one for both."""
 
 
 @ACCESS.case
@@ -58,6 +60,7 @@ async def errors_hide_secrets(stage: Stage) -> None:
     since = await stage.start()
     stage.simulator.buy([(stage.goods(1)[0].sku, 1)])
     for name in ("error_5xx", "html", "too_many", "refuse", "cut_after_effect"):
+        await stage.wait(stage.profile.feed_lateness_s)
         stage.trouble(**{name: 1.0})
         for call in (stage.channel.orders(since), stage.channel.seen([stage.goods(1)[0].ref])):
             hold(isinstance(await stage.attempt(call), ChannelError), f"a reading in trouble ({name}) does not fail")
@@ -104,7 +107,9 @@ async def two_accounts_do_not_meet(stage: Stage) -> None:
     """A second channel of the same kind can be open at the same time."""
     async with stage.kit.adapter.open(settings_of(stage.kit.adapter, stage.given), stage.context) as other:
         await _use(other)
+        await stage.wait(REST_S)
         await _use(stage.channel)
+        await stage.wait(REST_S)
     await _use(stage.channel)
 
 
