@@ -37,7 +37,7 @@ demo: install
 	$(BIN)/syncd demo $(ARGS)
 
 test: install
-	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n logical $(PYTEST_ARGS)
 
 check: install
 	$(BIN)/ruff check .

@@ -9,15 +9,23 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
+
 from syncd.core.terms import AccountId
+from syncd.engine.plant import Plant
+from syncd.engine.replan import margin_of
 from syncd.sdk.channel import Adapter, Clock
 from syncd.settings import load
 from syncd.settings.shape import Settings
+from syncd.store import accounts, listings
 from syncd.testing.simulators import Simulator, serve
 
 CHANNELS = ("amazon", "rakuten", "shopify", "qoo10")
 SHARES = {"amazon": 0.4, "rakuten": 0.3, "shopify": 0.2, "qoo10": 0.1}
 """Which share of the orders goes where; the bars of the project's benchmarks use the same."""
+
+
+MOST_LISTINGS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,3 +143,16 @@ def settings_of(text: str, folder: Path, adapters: Mapping[str, Adapter]) -> Set
 def accounts_of(simulators: Mapping[str, Simulator]) -> list[AccountId]:
     """Return the names of the accounts."""
     return [AccountId(name) for name in simulators]
+
+
+def margins(conn: Connection, plant: Plant) -> dict[tuple[str, str], int]:
+    """Return how far each listing of an absolute channel may stay below its target now, by account and SKU."""
+    found: dict[tuple[str, str], int] = {}
+    now = plant.clock.now()
+    for name, account in plant.roster.items():
+        if account.rules.absolute:
+            feed = accounts.feed(conn, name, accounts.ORDERS)
+            mark = None if feed is None else feed.complete_until
+            for listing in listings.page(conn, after=0, limit=MOST_LISTINGS, account=name):
+                found[name, listing.remote_sku] = margin_of(listing, account.rules, mark, now)
+    return found

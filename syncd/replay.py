@@ -13,20 +13,17 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from syncd.app import serve
 from syncd.clock import uuid7
 from syncd.core.facts import AccountFact, AccountState, CountFact, CountRow, Fact, MoveFact, MoveRow, StockMove
 from syncd.core.terms import Location, Sku
 from syncd.engine.plant import Plant
-from syncd.engine.replan import margin_of
 from syncd.machine import Machine
 from syncd.rehearsal import PARTS as REAL
-from syncd.rehearsal import SHARES, Part, open_simulators, settings_of, settings_text
+from syncd.rehearsal import SHARES, Part, margins, open_simulators, settings_of, settings_text
 from syncd.sdk.channel import Adapter
 from syncd.settings.adapters import Installed
-from syncd.store import accounts, listings
+from syncd.store import listings
 from syncd.store.verify import verify
 from syncd.testing.chance import SeededRandom
 from syncd.testing.loop import VirtualConnector, run_virtual, running
@@ -239,7 +236,7 @@ class _Story:
 
     async def _margins(self, plant: Plant) -> dict[tuple[str, str], int]:
         """Return how far each listing of an absolute channel stays below its target while its demand is fresh."""
-        return await plant.store.read(lambda conn: _margins(conn, plant))
+        return await plant.store.read(lambda conn: margins(conn, plant))
 
     def _wrong(self, simulators: Mapping[str, Simulator], margins: Mapping[tuple[str, str], int]) -> list[str]:
         """Return listings that do not show what is there, less their margin."""
@@ -255,18 +252,6 @@ class _Story:
                 if not least <= number <= there:
                     found.append(f"{name} {sku}: shows {number}, there are {there}, least {least}")
         return found
-
-
-def _margins(conn: Connection, plant: Plant) -> dict[tuple[str, str], int]:
-    found: dict[tuple[str, str], int] = {}
-    now = plant.clock.now()
-    for name, account in plant.roster.items():
-        if account.rules.absolute:
-            feed = accounts.feed(conn, name, accounts.ORDERS)
-            mark = None if feed is None else feed.complete_until
-            for listing in listings.page(conn, after=0, limit=1_000_000, account=name):
-                found[name, listing.remote_sku] = margin_of(listing, account.rules, mark, now)
-    return found
 
 
 def run_replay(

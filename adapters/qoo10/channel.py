@@ -53,7 +53,13 @@ class Qoo10Channel:
         self._orders = OrderReader(
             self._api, settings=settings, shelf=self._shelf, listings=self._listings, clock=context.clock
         )
-        self._writer = Writer(self._api, shelf=self._shelf, listings=self._listings, clock=context.clock)
+        self._writer = Writer(
+            self._api,
+            shelf=self._shelf,
+            listings=self._listings,
+            clock=context.clock,
+            effect_s=settings.visibility_s,
+        )
         self._sales = Sales(self._api, reader=self._orders, settings=settings, clock=context.clock)
 
     @property

@@ -47,6 +47,7 @@ class _Ends:
     exposed: set[str] = field(default_factory=set)
     fault: ChannelError | None = None
     calls: int = MOST_CALLS
+    effect_s: float = 0.0
 
     def afford(self, calls: int) -> bool:
         """Take so many of the calls that are left; False, and none taken, where there are too few."""
@@ -66,6 +67,13 @@ class _Ends:
             kind = OutcomeKind.INDETERMINATE
         self.known[write.key] = Outcome(key=write.key, kind=kind, reason=reason)
 
+    def accept(self, write: Write) -> None:
+        """Note that Qoo10 took a number: from now on it may need its time to be in effect."""
+        self.exposed.add(write.key)
+        self.known[write.key] = Outcome(
+            key=write.key, kind=OutcomeKind.ACCEPTED, reason="shows within minutes", effect_s=self.effect_s
+        )
+
     def refuse(self, write: Write, reason: str) -> None:
         """Note that Qoo10, or this adapter, refuses a write for good."""
         self.end(write, OutcomeKind.REJECTED, reason)
@@ -78,13 +86,14 @@ class _Ends:
 
 
 class Writer:
-    """Writes the stock of one shop, one push at a time."""
+    """Writes the stock of one shop, one push at a time. `effect_s` is how long a number may take once it is taken."""
 
-    def __init__(self, api: Api, *, shelf: Shelf, listings: ListingReader, clock: Clock) -> None:
+    def __init__(self, api: Api, *, shelf: Shelf, listings: ListingReader, clock: Clock, effect_s: float) -> None:
         self._api = api
         self._shelf = shelf
         self._listings = listings
         self._clock = clock
+        self._effect_s = effect_s
 
     async def push(self, writes: Sequence[Write]) -> list[Outcome]:
         """Bring these numbers to the shop, one outcome per write, in order; raises only where nothing was sent."""
@@ -93,7 +102,7 @@ class Writer:
         delay_s = self._api.delay_s()
         if delay_s > LONGEST_DELAY_S:
             raise RateLimited("Qoo10: the budget of this shop is spent", retry_after_s=delay_s)
-        ends = _Ends()
+        ends = _Ends(effect_s=self._effect_s)
         try:
             async with asyncio.timeout(PUSH_S):
                 await self._push(sorted(writes, key=lambda write: write.quantity > 0), ends)
@@ -226,9 +235,8 @@ class Writer:
         """Note how a call ended for all its writes."""
         fault = written.fault
         if fault is None:
-            ends.exposed.update(write.key for write in writes)
             for write in writes:
-                ends.end(write, OutcomeKind.ACCEPTED, "shows within minutes")
+                ends.accept(write)
             return
         if written.doubtful:
             ends.exposed.update(write.key for write in writes)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from syncd.core.terms import AccountId, WriteMode
 from syncd.demo.play import Play
 from syncd.demo.standing import Standing, standing
 from syncd.engine.timing import nap
+from syncd.rehearsal import margins
 from syncd.store.verify import verify
 
-SETTLE_S: Final = 45.0
+SETTLE_S: Final = 90.0
 """How long it may take after the last shopper."""
 LOOK_S: Final = 0.25
-MOST_MARGIN: Final = 3
-"""How far an absolute channel may stay below its target while its demand is fresh."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +47,8 @@ async def come_to_rest(play: Play, stop: asyncio.Event) -> Rest:
     while True:
         play.look()
         found = await store.read(partial(standing, now=clock.now()))
-        wrong, took_s = tuple(_wrong(play, found)), clock.monotonic() - began
+        allowed = await store.read(partial(margins, plant=play.stage.plant))
+        wrong, took_s = tuple(_wrong(play, found, allowed)), clock.monotonic() - began
         if (not wrong and not found.busy) or took_s > SETTLE_S or stop.is_set():
             break
         await nap(LOOK_S, stop)
@@ -63,17 +62,16 @@ async def come_to_rest(play: Play, stop: asyncio.Event) -> Rest:
     )
 
 
-def _wrong(play: Play, found: Standing) -> Iterator[str]:
+def _wrong(play: Play, found: Standing, allowed: Mapping[tuple[str, str], int]) -> Iterator[str]:
     for sku, there in play.books.there.items():
         if found.available.get(sku) != there:
             yield f"{sku}: {there} there, the ledger says {found.available.get(sku)}"
     for channel, shelf in play.stage.watch.shown.items():
-        slack = _slack(play, channel)
         for sku, shows in shelf.items():
             target, should = found.targets.get(channel, {}).get(sku), play.should(channel, sku)
             if target != should:
                 yield f"{channel} {sku}: should show {should}, its target is {target}"
-            elif not max(0, should - slack) <= shows <= should:
+            elif not max(0, should - allowed.get((channel, sku), 0)) <= shows <= should:
                 yield f"{channel} {sku}: shows {shows}, should show {should}"
 
 
@@ -83,8 +81,3 @@ def _below(play: Play, found: Standing) -> int:
         for channel, shelf in play.stage.watch.shown.items()
         for sku, shows in shelf.items()
     )
-
-
-def _slack(play: Play, channel: str) -> int:
-    mode = play.stage.plant.roster[AccountId(channel)].channel.profile.write_mode
-    return MOST_MARGIN if mode is WriteMode.ABSOLUTE else 0

@@ -205,6 +205,12 @@ _TOLD: Final[Mapping[str, Mapping[str, object]]] = {
     "amazon": {"sweep_s": 3.0, "confirm_s": 2.0},
     "rakuten": {"pushes_per_s": 5.0},
     "shopify": {},
-    "qoo10": {"visibility_s": 11, "calls_per_s": 20.0},
+    "qoo10": {
+        "visibility_s": 11,
+        "calls_per_s": 20.0,
+        "order_overlap_s": 10.0,
+        "changes_s": 10.0,
+        "restore_s": 2.0,
+    },
 }
 """What the adapters are told of them."""

@@ -232,6 +232,7 @@ class Writer:
         self._ended = asyncio.get_running_loop().create_future()
         self._queue.put(None)
         await self._ended
+        self._thread.join()  # it has nothing left to do
 
     def _run(self) -> None:
         while True:
