@@ -117,6 +117,17 @@ def decide(view: View, *, now: Instant) -> Step:
     return Idle()
 
 
+def lane_of_certain(*, target: int, value: int) -> Lane | None:
+    """Return the lane of a listing that certainly shows `value`, not less than its target; None: nothing to do.
+
+    The short form of `decide` for what most listings are: nothing open, no margin, not parked, not stale.
+    """
+    assert value >= target >= 0, "only what is right or too high is certain"
+    if value == target:
+        return None
+    return Lane.FALL if target else Lane.ZERO
+
+
 def _fall(view: View, low: int, high: int, now: Instant) -> Step:
     assert view.target is not None
     value = max(0, view.target - view.margin)

@@ -10,7 +10,7 @@ import msgspec
 from syncd.core import kits, shown
 from syncd.core.allocate import split
 from syncd.core.exposure import decay, margin, pool_target
-from syncd.core.plan import Idle, Lane, Look, Send, Step, View, Wait, decide
+from syncd.core.plan import Idle, Lane, Look, Send, Step, View, Wait, decide, lane_of_certain
 from syncd.core.shown import Base, Effect, History, Range
 from syncd.core.terms import SECOND_US, UNPLACED, AccountId, Instant, Location, SkuId
 from syncd.engine.rules import Rules
@@ -50,24 +50,32 @@ def retarget(work: Work) -> None:
     missing = affected.difference(work.policies)
     found = ledger.policies(work.conn, missing) if work.present.policies else {}
     work.policies.update({sku: found.get(sku, {}) for sku in missing})
-    work.keep(listings.of_skus(work.conn, affected))
+    work.keep(listings.of_skus(work.conn, affected, known=work.listings))
     groups: dict[tuple[SkuId, AccountId], list[Listing]] = defaultdict(list)
     for listing in work.listings.values():
         if listing.sku_id in affected:
             groups[listing.sku_id, listing.account].append(listing)
+    rooms: Rooms = {}
+    opened = {sku_id: _is_open(work, sku_id) for sku_id in affected}
     for (sku_id, account), group in groups.items():
-        _aim_group(work, sku_id, account, group)
+        rules = work.house.rules.get(account)
+        if rules is not None:
+            _aim_group(work, sku_id, rules, group, opened=opened[sku_id], rooms=rooms)
 
 
-def _aim_group(work: Work, sku_id: SkuId, account: AccountId, group: list[Listing]) -> None:
-    rules = work.house.rules.get(account)
-    if rules is None:
-        return
+Rooms = dict[tuple[SkuId, tuple[Location, ...]], int]
+"""What is available of a SKU at some locations, once computed: most accounts ask for the same."""
+
+
+def _is_open(work: Work, sku_id: SkuId) -> bool:
     known = work.skus.get(sku_id)
-    opened = known is not None and (known.opened or sku_id in work.opened or _kit_opened(work, sku_id))
+    return known is not None and (known.opened or sku_id in work.opened or _kit_opened(work, sku_id))
+
+
+def _aim_group(work: Work, sku_id: SkuId, rules: Rules, group: list[Listing], *, opened: bool, rooms: Rooms) -> None:
     usable = [x for x in group if opened and x.managed and not x.vanished and _placed(x, rules)]
     ambiguous = _ambiguous(usable, rules)
-    aims = _aims(work, sku_id, rules, [x for x in usable if x.id not in ambiguous])
+    aims = _aims(work, sku_id, rules, [x for x in usable if x.id not in ambiguous], rooms)
     for listing in group:
         _set_target(work, listing, aims.get(listing.id))
 
@@ -102,21 +110,31 @@ def _ambiguous(group: list[Listing], rules: Rules) -> set[int]:
     return found
 
 
-def _aims(work: Work, sku_id: SkuId, rules: Rules, group: list[Listing]) -> dict[int, int]:
+def _aims(work: Work, sku_id: SkuId, rules: Rules, group: list[Listing], rooms: Rooms) -> dict[int, int]:
     """Return the target of each listing: the locations of one channel split one target, pages of one compete."""
     policy = ledger.policy_of(rules.policy, work.policies.get(sku_id), rules.account)
+    if len(group) == 1:
+        where = (group[0].location,) if group[0].location else rules.locations
+        return {group[0].id: pool_target(_room(work, sku_id, where, rooms), policy)}
     places: dict[tuple[Location, ...], list[Listing]] = defaultdict(list)
     for listing in group:
         places[(listing.location,) if listing.location else rules.locations].append(listing)
     if len(places) == 1:
         where = next(iter(places))
-        aim = pool_target(available_at(work, sku_id, (*where, UNPLACED)), policy)
+        aim = pool_target(_room(work, sku_id, where, rooms), policy)
         return {listing.id: aim for listing in group}
-    rooms = [available_at(work, sku_id, where) for where in places]
+    parts_of = [available_at(work, sku_id, where) for where in places]
     everywhere = {location for where in places for location in where}
     total = pool_target(available_at(work, sku_id, (*everywhere, UNPLACED)), policy)
-    parts = split(total, rooms)
+    parts = split(total, parts_of)
     return {x.id: part for group_here, part in zip(places.values(), parts, strict=True) for x in group_here}
+
+
+def _room(work: Work, sku_id: SkuId, where: tuple[Location, ...], rooms: Rooms) -> int:
+    found = rooms.get((sku_id, where))
+    if found is None:
+        found = rooms[sku_id, where] = available_at(work, sku_id, (*where, UNPLACED))
+    return found
 
 
 def available_at(work: Work, sku_id: SkuId, where: Iterable[Location]) -> int:
@@ -155,6 +173,9 @@ def judge(work: Work) -> None:
         if rules is None:
             continue
         mine, open_ = effects.get(listing_id, _NO_EFFECTS), writes.get(listing_id, _NO_WRITES)
+        if not mine and not open_ and _certain(listing, rules):
+            _queue_certain(work, listing)
+            continue
         found = range_of(listing, rules, mine, open_)
         listing.low, listing.high = (None, None) if found is None else (found.low, found.high)
         mark = watermark(work, listing.account, marks) if rules.absolute else None
@@ -163,6 +184,27 @@ def judge(work: Work) -> None:
         if listing.lane is not None:
             work.hints.add((listing.account, Hint.READ if listing.lane == Lane.READ else Hint.WRITE))
     work.stirred.clear()
+
+
+def _certain(listing: Listing, rules: Rules) -> bool:
+    """Say whether it is known what a listing shows, not less than its target, and nothing is in the way of a write."""
+    if listing.base is None or listing.target is None or listing.base.value < listing.target:
+        return False
+    free = not (listing.stale or listing.parked or listing.vanished)
+    return free and (listing.demand <= 0 or not rules.absolute)
+
+
+def _queue_certain(work: Work, listing: Listing) -> None:
+    assert listing.base is not None, "the caller checked it"  # noqa: S101  (our own invariant)
+    assert listing.target is not None, "the caller checked it"  # noqa: S101  (the same)
+    value = listing.low = listing.high = listing.base.value
+    lane = lane_of_certain(target=listing.target, value=value)
+    due_at = None if lane is None else retry_at(listing.attempts, work.now)
+    if (listing.lane, listing.due_at) != (lane, due_at):
+        listing.lane, listing.due_at = lane, due_at
+        listing.changed = True
+    if lane is not None:
+        work.hints.add((listing.account, Hint.WRITE))
 
 
 def watermark(work: Work, account: AccountId, known: dict[AccountId, Instant | None]) -> Instant | None:

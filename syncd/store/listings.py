@@ -123,9 +123,10 @@ _DUE_COUNT = select(func.count()).select_from(
 _NEXT_DUE = select(func.min(_LISTING.c.due_at)).where(_DUE_WHERE)
 
 
-def of_skus(conn: Connection, ids: Collection[SkuId]) -> list[Listing]:
-    """Return every listing of these SKUs."""
-    return _load(conn, _OF_SKUS, {"ids": listed(conn, ids)}) if ids else []
+def of_skus(conn: Connection, ids: Collection[SkuId], *, known: Collection[int] = ()) -> list[Listing]:
+    """Return every listing of these SKUs, but those with a `known` id."""
+    rows = fetch_all(conn, _OF_SKUS, {"ids": listed(conn, ids)}) if ids else []
+    return [_listing(row) for row in rows if row[0] not in known]
 
 
 def by_remote(conn: Connection, account: AccountId, remote_ids: Collection[str]) -> list[Listing]:

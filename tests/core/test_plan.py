@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from syncd.core.plan import EASE_US, Idle, Lane, Look, Pace, Send, Step, View, Wait, decide
+from syncd.core.plan import EASE_US, Idle, Lane, Look, Pace, Send, Step, View, Wait, decide, lane_of_certain
 from syncd.core.shown import OpenWrite, Range
 from syncd.core.terms import WriteMode
 
@@ -140,3 +140,18 @@ def test_a_unit_that_may_come_back_is_no_reason_to_write_the_same_again() -> Non
     assert step(CAS, 4, 8, 9, likely=8) == Send(lane=Lane.FALL, quantity=4, expected=8)
     unknown = OpenWrite(value=9, sent_at=995, until=1_030)
     assert step(CAS, 4, 4, 9, likely=4, last_open=unknown) == Send(lane=Lane.FALL, quantity=4, expected=9)
+
+
+@pytest.mark.parametrize("mode", list(WriteMode))
+@pytest.mark.parametrize(("target", "value"), [(0, 0), (0, 3), (4, 4), (4, 9)])
+def test_the_short_form_says_what_the_rule_says(mode: WriteMode, target: int, value: int) -> None:
+    """For a listing that certainly shows no less than its target the short form and the whole rule agree."""
+    long = step(mode, target, value, value)
+    assert lane_of_certain(target=target, value=value) == (long.lane if isinstance(long, Send) else None)
+    assert long == Idle() or isinstance(long, Send)
+
+
+def test_the_short_form_is_only_for_what_is_certain() -> None:
+    """A listing below its target is no matter for the short form."""
+    with pytest.raises(AssertionError):
+        lane_of_certain(target=5, value=4)
