@@ -125,7 +125,7 @@ async def serve(
         loops = [*engine_loops(plant), *_edge_loops(plant, sinks, bulletin), *_keepers(plant, owner)]
         if not machine.virtual:
             _listen_to_signals(plant.stop)
-            _tame_collector()
+            tame_collector()
             _share_the_processor()
         if started is not None:
             started(plant)
@@ -135,7 +135,7 @@ async def serve(
         _log.info("daemon.stopped")
 
 
-def _tame_collector() -> None:
+def tame_collector() -> None:
     """Leave what lives for ever out of garbage collection, and look less often: pauses cost acknowledgements."""
     gc.collect()
     gc.freeze()

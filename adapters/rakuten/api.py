@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 USER_AGENT = "syncd"
 TRIES = 3
-MARGIN_S = 0.1
+MARGIN_S = 0.03
 """Two calls may reach Rakuten closer together than they were sent."""
 READ_TIMEOUTS = Timeouts(connect_s=5.0, total_s=30.0, budget_s=60.0)
 LOOK_TIMEOUTS = Timeouts(connect_s=2.0, total_s=4.0, budget_s=2.0)

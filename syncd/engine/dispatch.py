@@ -35,6 +35,8 @@ PIECE = 250
 """Rows that one transaction picks, and ends of writes in one fact: each must stay a short transaction."""
 MOST_BULK = 25_000
 """Most rows of one push, whatever a channel asks for."""
+AHEAD_S = 0.15
+"""How long before its turn a batch is picked: the rest of the wait is the adapter's."""
 _ZERO = (Lane.ZERO,)
 _FALLS = (Lane.ZERO, Lane.FALL)
 _RAISES = (Lane.RAISE,)
@@ -92,7 +94,7 @@ class Dispatch:
     def _hold_s(self) -> float:
         """Return how long the channel is to be left alone: it is down, or its budget is spent."""
         channel = self._account.channel
-        paced = channel.push_delay_s() if isinstance(channel, Paced) else 0.0
+        paced = channel.push_delay_s() - AHEAD_S if isinstance(channel, Paced) else 0.0
         return max(paced, self._account.pulse.until - self._clock.monotonic())
 
     def _idle_s(self, picked: Picked) -> float:

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from syncd.app import tame_collector
 from syncd.core.facts import OrderFact
 from syncd.engine.ingest import Ingest
 from syncd.engine.intake import Intake
@@ -131,6 +132,7 @@ def main() -> None:
     parser.add_argument("--ledger", type=int, default=3_000_000, help="rows of the full ledger; 0 leaves it out")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="syncd-bench-"))
+    tame_collector()  # as the daemon does
     try:
         size = {"skus": options.skus, "orders": options.orders, "lines": options.lines}
         rate, raw = asyncio.run(measure(folder, **size, ledger_rows=0, record=True))
