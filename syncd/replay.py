@@ -10,7 +10,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 from syncd.app import serve
@@ -37,8 +36,6 @@ SETTLE_S = 3_600.0
 """How long everything may take to come to rest after the last order, in virtual seconds."""
 STEP_S = 30.0
 COUNT_ROWS = 500
-SOON_US = 60_000_000
-"""A write that is due within so long is one that rest waits for."""
 PARTS: Mapping[str, Part] = {name: replace(part, notices=False) for name, part in REAL.items()}
 """No queue of notices is read: its client brings its own connections, which virtual time has not."""
 
@@ -221,8 +218,7 @@ class _Story:
         while waited < SETTLE_S:
             await asyncio.sleep(STEP_S)
             waited += STEP_S
-            now = plant.clock.now()
-            busy = await plant.store.read(partial(listings.busy, now=now, within_us=SOON_US))
+            busy = await plant.store.read(listings.busy)
             wrong = self._wrong(simulators, await self._margins(plant))
             if busy == 0 and not wrong:
                 break

@@ -46,7 +46,7 @@ async def come_to_rest(play: Play, stop: asyncio.Event) -> Rest:
     began = clock.monotonic()
     while True:
         play.look()
-        found = await store.read(partial(standing, now=clock.now()))
+        found = await store.read(standing)
         allowed = await store.read(partial(margins, plant=play.stage.plant))
         wrong, took_s = tuple(_wrong(play, found, allowed)), clock.monotonic() - began
         if (not wrong and not found.busy) or took_s > SETTLE_S or stop.is_set():

@@ -9,7 +9,6 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -173,8 +172,7 @@ class _Show:
         """Keep what the screen tells fresh, however few shoppers there are."""
         while not self._over.is_set():
             play.look()
-            now = play.stage.plant.clock.now()
-            self._standing = await play.stage.plant.store.read(partial(standing, now=now))
+            self._standing = await play.stage.plant.store.read(standing)
             await nap(FRAME_S, self._over)
 
     def _board(self, play: Play) -> Board:

@@ -8,11 +8,8 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from syncd.core.terms import Instant
 from syncd.store import inbox, listings, views
 
-SOON_US: Final = 60_000_000
-"""A write that is due within so long is still to be sent."""
 MOST: Final = 10_000
 """Listings and SKUs that are read; the demo has fewer."""
 
@@ -21,7 +18,7 @@ MOST: Final = 10_000
 class Standing:
     """One moment of the store. `targets` are per channel and SKU, `available` units per SKU.
 
-    `busy` counts listings with a write to be sent or under way, and facts that are not decided yet.
+    `busy` counts listings with a fall to be sent or a write under way, and facts that are not decided yet.
     """
 
     targets: Mapping[str, Mapping[str, int | None]]
@@ -29,13 +26,11 @@ class Standing:
     busy: int
 
 
-def standing(conn: Connection, *, now: Instant) -> Standing:
+def standing(conn: Connection) -> Standing:
     """Read how syncd stands."""
     targets: dict[str, dict[str, int | None]] = {}
     for listing in listings.page(conn, after=0, limit=MOST):
         if listing.active:
             targets.setdefault(listing.account, {})[listing.remote_sku] = listing.target
     stock = {row.sku: row.available for row in views.stock(conn, limit=MOST)}
-    return Standing(
-        targets=targets, available=stock, busy=listings.busy(conn, now=now, within_us=SOON_US) + inbox.depth(conn)
-    )
+    return Standing(targets=targets, available=stock, busy=listings.busy(conn) + inbox.depth(conn))

@@ -176,11 +176,10 @@ def count(conn: Connection, account: AccountId) -> int:
     return int(conn.execute(select(func.count()).where(_LISTING.c.account == account)).scalar_one())
 
 
-def busy(conn: Connection, *, now: Instant, within_us: int) -> int:
-    """Return how many listings have a write under way, or to be sent within that time."""
+def busy(conn: Connection) -> int:
+    """Return how many listings have a write under way, or a fall to be sent; a raise may wait for long."""
     c = _LISTING.c
-    soon = and_(c.lane.in_([0, 1, 2]), c.due_at <= now + within_us)
-    return int(conn.execute(select(func.count()).where(or_(soon, c.in_flight))).scalar_one())
+    return int(conn.execute(select(func.count()).where(or_(c.lane.in_([0, 1]), c.in_flight))).scalar_one())
 
 
 def released(conn: Connection) -> int:
