@@ -128,12 +128,12 @@ class Ingest:
         fact = received.fact
         assert isinstance(fact, StockFact), "only these are large"  # noqa: S101  (our own invariant)
         try:
-            trip = None if fact.forced else await self._store.read(lambda c: weigh(c, fact, house, self._clock.now()))
+            trip = await self._store.read(lambda c: weigh(c, fact, house, self._clock.now()))
         except Refused as refused:
             reason = str(refused)
             await self._store.write(lambda conn: self._end_large(conn, received, reason))
             return frozenset()
-        if trip is not None:
+        if trip is not None and not fact.forced:
             await self._store.write(lambda conn: self._hold_large(conn, received, trip))
             return frozenset()
         start = await self._store.read(lambda conn: int(accounts.note(conn, _slice_name(received)) or 0))

@@ -14,15 +14,16 @@ from syncd.core.facts import (
     MoveFact,
     PolicyFact,
     SkuFact,
+    SkuRow,
     StockMove,
 )
-from syncd.core.kits import cycle
+from syncd.core.kits import cycle, explode
 from syncd.core.ledger import MovementKind, Posting
-from syncd.core.terms import Sku, SkuId
+from syncd.core.terms import AccountId, Sku, SkuId
 from syncd.engine.orders import apply_mapped
 from syncd.engine.work import Work
 from syncd.store import ledger, listings
-from syncd.store.ledger import KnownSku
+from syncd.store.ledger import KnownSku, OpenLine
 from syncd.store.rows import PolicyRow
 
 MOST_UNITS = 1_000_000_000
@@ -48,7 +49,7 @@ def take_stock(work: Work, fact: StockFact, *, offset: int = 0, trial: bool = Fa
         case MoveFact():
             _move(work, fact, offset)
         case SkuFact() if trial:
-            return
+            _check_skus(work, fact)
         case SkuFact():
             _skus(work, fact)
         case MappingFact():
@@ -68,7 +69,9 @@ def rows_of(fact: StockFact) -> int:
 
 
 def slice_of(fact: F, start: int, size: int) -> F:
-    """Return the same fact with only some of its rows; each part is right by itself."""
+    """Return the same fact with only some of its rows; each part is right by itself: kits come after all else."""
+    if isinstance(fact, SkuFact):
+        fact = replace(fact, rows=tuple(sorted(fact.rows, key=lambda row: bool(row.components))))
     return replace(fact, rows=fact.rows[start : start + size])  # type: ignore[arg-type]  # rows keep their own type
 
 
@@ -173,14 +176,44 @@ def _skus(work: Work, fact: SkuFact) -> None:
         apply_mapped(work, account, (), codes)
 
 
-def _make_kit(work: Work, row: Any, known: Mapping[Sku, KnownSku]) -> None:
-    kit_id = known[row.sku].sku_id
+def _check_skus(work: Work, fact: SkuFact) -> None:
+    """Refuse what `_skus` would refuse, without making anything known."""
+    codes = [row.sku for row in fact.rows]
+    parts = {part for row in fact.rows for part, _ in row.components}
+    found = ledger.skus_by_code(work.conn, parts.union(codes))
+    unknown = sorted(parts.difference(found).difference(codes))
+    if unknown:
+        raise Refused(f"unknown SKU: {_some(unknown)}; make it known by `syncd skus import`")
+    work.load_skus([known.sku_id for known in found.values()])
+    # SKUs that are not known yet stand under numbers that no known one has.
+    ids = {code: SkuId(-number) for number, code in enumerate(codes, 1)}
+    ids.update({code: known.sku_id for code, known in found.items()})
+    kits = dict(work.kits)
+    for row in fact.rows:
+        if row.components:
+            _check_kit(work, row, found)
+            kits[ids[row.sku]] = tuple((ids[part], quantity) for part, quantity in row.components)
+    nested = cycle(kits)
+    if nested is not None:
+        names = {sku_id: code for code, sku_id in ids.items()} | {k: known.code for k, known in work.skus.items()}
+        raise Refused(f"kits of kits are not possible: {', '.join(sorted(names[sku_id] for sku_id in nested))}")
+
+
+def _check_kit(work: Work, row: SkuRow, known: Mapping[Sku, KnownSku]) -> None:
     if any(quantity < 1 for _, quantity in row.components):
         raise Refused(f"{row.sku}: a kit holds at least 1 of each component")
+    if row.sku not in known:
+        return
+    kit_id = known[row.sku].sku_id
     if any(b.on_hand or b.committed for b in work.shelf(kit_id).values()):
         raise Refused(f"{row.sku} has stock of its own and cannot become a kit; count it to 0 first")
     if ledger.has_open_lines(work.conn, kit_id):
         raise Refused(f"{row.sku} has open orders; change what it is made of once they are shipped or cancelled")
+
+
+def _make_kit(work: Work, row: Any, known: Mapping[Sku, KnownSku]) -> None:
+    _check_kit(work, row, known)
+    kit_id = known[row.sku].sku_id
     work.kits[kit_id] = tuple((known[part].sku_id, quantity) for part, quantity in row.components)
     nested = cycle(work.kits)
     if nested is not None:
@@ -201,12 +234,35 @@ def _map(work: Work, fact: MappingFact, *, trial: bool) -> None:
         unknown = sorted(row.ref.remote_id for row in rows if row.ref not in by_ref)
         if unknown:
             raise Refused(f"{account} has no listing {_some(unknown)}; refresh its catalogue")
-        for row in rows:
-            _map_one(work, by_ref[row.ref], None if row.sku is None else known[row.sku].sku_id)
+        moves = [(by_ref[row.ref], None if row.sku is None else known[row.sku].sku_id) for row in rows]
+        lines = ledger.open_lines(work.conn, account, {row.ref.remote_id for row in rows})
+        for listing, sku_id in moves:
+            before = listing.sku_id
+            _map_one(work, listing, sku_id)
+            if before is not None and sku_id is not None and before != sku_id:
+                mine = [line for line in lines if line.belongs(listing.ref.remote_id, before)]
+                _move_lines(work, account, mine, sku_id, trial=trial)
         if trial:
             continue
         listings.save(work.conn, (x for x in found if x.changed), now=work.now)
         apply_mapped(work, account, {row.ref.remote_id for row in rows}, ())
+
+
+def _move_lines(work: Work, account: AccountId, lines: Iterable[OpenLine], sku_id: SkuId, *, trial: bool) -> None:
+    """Let what is still to be shipped of these lines be promised on the SKU that the listing belongs to now."""
+    for line in lines:
+        for kind, owner, sign in ((MovementKind.RELEASE, line.sku_id, -1), (MovementKind.COMMIT, sku_id, 1)):
+            for part, units in explode(owner, line.units, work.kits):
+                posting = Posting(
+                    reference=f"{line.order_id}:{line.line_id}:remap:{sku_id}:{part}:{kind.value}@{work.now}",
+                    sku_id=part,
+                    location=line.location,
+                    kind=kind,
+                    committed=sign * units,
+                )
+                work.post(posting, source=account, at=work.now, reason="its listing was mapped to another SKU")
+        if not trial:
+            ledger.move_line(work.conn, line, sku_id)
 
 
 def _map_one(work: Work, listing: Any, sku_id: SkuId | None) -> None:

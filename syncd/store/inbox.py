@@ -151,7 +151,11 @@ def parked(conn: Connection, inbox_id: int) -> str | None:
     return conn.execute(select(_PARKED.c.reason).where(_PARKED.c.inbox_id == inbox_id)).scalar()
 
 
+def newest(conn: Connection) -> int:
+    """Return the id of the newest fact, 0 where there is none."""
+    return int(conn.execute(select(func.max(_INBOX.c.id))).scalar() or 0)
+
+
 def depth(conn: Connection) -> int:
     """Return how many facts wait (an upper bound: ids may have gaps)."""
-    newest = conn.execute(select(func.max(_INBOX.c.id))).scalar()
-    return max(0, int(newest or 0) - decided(conn))
+    return max(0, newest(conn) - decided(conn))

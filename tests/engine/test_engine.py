@@ -31,6 +31,7 @@ from syncd.core.shown import Effect
 from syncd.core.terms import AccountId, Comeback, ListingRef, Location, OrderLine, Sku, Span
 from syncd.sdk.channel import OutcomeKind, WriteMode
 from syncd.store import accounts, doubts, history, inbox, ledger, listings, outbox
+from syncd.store.verify import verify
 from syncd.testing.chance import SeededRandom
 from syncd.testing.loop import run_virtual
 from syncd.testing.loop import running as loop_running
@@ -504,15 +505,69 @@ def test_a_reference_that_is_booked_already_is_refused(tell: Callable[..., Any])
     tell(story)
 
 
-def test_a_large_import_that_turns_out_wrong_ends_with_its_row(tell: Callable[..., Any]) -> None:
-    """A large import of SKUs with a kit of an unknown component is refused by its place, and ingest goes on."""
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (SkuRow(sku=Sku("KIT"), components=((Sku("NOWHERE"), 1),)), "unknown SKU: NOWHERE"),
+        (SkuRow(sku=Sku("KIT"), components=((Sku("N-1"), 0),)), "at least 1 of each"),
+        (SkuRow(sku=Sku("KIT"), components=((Sku("N-149"), 1), (Sku("KIT"), 1))), "kits of kits"),
+        (SkuRow(sku=Sku("A-1"), components=((Sku("N-1"), 1),)), "stock of its own"),
+    ],
+)
+@pytest.mark.parametrize("forced", [False, True])
+def test_a_large_import_that_is_wrong_somewhere_leaves_nothing(
+    tell: Callable[..., Any], row: SkuRow, why: str, *, forced: bool
+) -> None:
+    """A large import of SKUs that is wrong at its end is refused as a whole, and ingest goes on."""
 
     async def story(world: World) -> None:
-        rows = tuple(SkuRow(sku=Sku(f"N-{n}")) for n in range(150))
-        kit = SkuRow(sku=Sku("KIT"), components=((Sku("NOWHERE"), 1),))
-        assert "stopped at row 101" in (await world.say(SkuFact(rows=(*rows, kit))) or "")
         await world.count(a_1=3)
-        assert (await world.shelf("A-1")).on_hand == 3
+        rows = tuple(SkuRow(sku=Sku(f"N-{n}")) for n in range(150))
+        assert why in (await world.say(SkuFact(rows=(*rows, row), forced=forced)) or "")
+        found = await world.plant.store.read(lambda conn: ledger.skus_by_code(conn, ["N-0", "N-149", "KIT"]))
+        assert found == {}
+        await world.count(a_1=4)
+        assert (await world.shelf("A-1")).on_hand == 4
+
+    tell(story)
+
+
+def test_a_large_import_may_name_components_after_their_kit(tell: Callable[..., Any]) -> None:
+    """In a large import a kit may stand before its components, whatever slices it is decided in."""
+
+    async def story(world: World) -> None:
+        rows = tuple(SkuRow(sku=Sku(f"N-{n}")) for n in range(250))
+        kit = SkuRow(sku=Sku("KIT"), components=((Sku("N-249"), 2),))
+        assert await world.say(SkuFact(rows=(kit, *rows))) is None
+        found = await world.plant.store.read(lambda conn: ledger.skus_by_code(conn, ["N-249", "KIT"]))
+        kits = await world.plant.store.read(lambda conn: ledger.kits_touching(conn, [k.sku_id for k in found.values()]))
+        assert kits == {found[Sku("KIT")].sku_id: ((found[Sku("N-249")].sku_id, 2),)}
+
+    tell(story)
+
+
+def test_open_orders_move_with_their_listing(tell: Callable[..., Any]) -> None:
+    """Mapping a listing to another SKU promises what is still to be shipped on that SKU, and frees the former."""
+
+    async def story(world: World) -> None:
+        await world.say(SkuFact(rows=(SkuRow(sku=Sku("B-1")),)))
+        await world.count(a_1=7, b_1=9)
+        await world.go()
+        await asyncio.sleep(30)
+        one = world.doubles["one"]
+        ref = next(iter(one.numbers))
+        name = one.buy(ref, 2)
+        await asyncio.sleep(60)
+        assert (await world.shelf("A-1")).committed == 2
+        row = MappingRow(account=AccountId("one"), ref=ref, sku=Sku("B-1"))
+        assert await world.say(MappingFact(rows=(row,), forced=True)) is None
+        assert ((await world.shelf("A-1")).committed, (await world.shelf("B-1")).committed) == (0, 2)
+        await asyncio.sleep(120)
+        assert numbers(world) == {"one": [7], "two": [7]}
+        one.cancel(name or "", restore=True)
+        await asyncio.sleep(120)
+        assert (await world.shelf("B-1")).committed == 0
+        assert await world.plant.store.read(verify) == []
 
     tell(story)
 
