@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
+from syncd.core.plan import EASE_US
 from syncd.core.terms import AccountId
 from syncd.engine.plant import Plant
 from syncd.engine.replan import margin_of
@@ -52,6 +53,30 @@ PARTS: Mapping[str, Part] = {
 }
 """The four marketplaces as their own simulators have them: a search of orders every three minutes at Amazon, numbers
 that show after up to ten minutes at Qoo10."""
+
+
+USUAL = 20.0
+"""How much faster than the trace's own shop one may trade before its channels give it higher limits."""
+
+
+def sized(compress: float) -> Mapping[str, Part]:
+    """Return the channels of a shop that trades `compress` times as fast: delays stay, limits grow with it."""
+    size = max(1.0, compress / USUAL)
+    changes: Mapping[str, Mapping[str, Mapping[str, object]]] = {
+        "amazon": {"knobs": {"rate_factor": size}},
+        "rakuten": {
+            "knobs": {"rate_factor": 1.1 * size, "order_rate": 5.0 * size},
+            "settings": {"pushes_per_s": min(5.0, size)},
+        },
+        "shopify": {"knobs": {"plan": "plus"} if size > 1 else {}},
+        "qoo10": {"knobs": {"calls_per_s": 12.0 * size, "burst": 24.0 * size}, "settings": {"calls_per_s": 2.0 * size}},
+    }
+    return {name: _changed(part, changes[name]) for name, part in PARTS.items()}
+
+
+def _changed(part: Part, changes: Mapping[str, Mapping[str, object]]) -> Part:
+    knobs, settings = changes.get("knobs", {}), changes.get("settings", {})
+    return replace(part, knobs={**part.knobs, **knobs}, settings={**part.settings, **settings})
 
 
 def make_simulator(part: Part, adapter: Adapter, *, skus: int, seed: int, clock: Clock) -> Simulator:
@@ -146,9 +171,12 @@ def accounts_of(simulators: Mapping[str, Simulator]) -> list[AccountId]:
 
 
 def margins(conn: Connection, plant: Plant) -> dict[tuple[str, str], int]:
-    """Return how far each listing of an absolute channel may stay below its target now, by account and SKU."""
+    """Return how far each listing of an absolute channel may stay below its target, by account and SKU.
+
+    A margin is looked at again every `EASE_US`: it may be as large as it was then.
+    """
     found: dict[tuple[str, str], int] = {}
-    now = plant.clock.now()
+    now = plant.clock.now() - EASE_US
     for name, account in plant.roster.items():
         if account.rules.absolute:
             feed = accounts.feed(conn, name, accounts.ORDERS)

@@ -18,8 +18,7 @@ from syncd.core.facts import AccountFact, AccountState, CountFact, CountRow, Fac
 from syncd.core.terms import Location, Sku
 from syncd.engine.plant import Plant
 from syncd.machine import Machine
-from syncd.rehearsal import PARTS as REAL
-from syncd.rehearsal import SHARES, Part, margins, open_simulators, settings_of, settings_text
+from syncd.rehearsal import SHARES, margins, open_simulators, settings_of, settings_text, sized
 from syncd.sdk.channel import Adapter
 from syncd.settings.adapters import Installed
 from syncd.store import listings
@@ -36,8 +35,6 @@ SETTLE_S = 3_600.0
 """How long everything may take to come to rest after the last order, in virtual seconds."""
 STEP_S = 30.0
 COUNT_ROWS = 500
-PARTS: Mapping[str, Part] = {name: replace(part, notices=False) for name, part in REAL.items()}
-"""No queue of notices is read: its client brings its own connections, which virtual time has not."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -137,12 +134,19 @@ class _Story:
         self.dice = SeededRandom(seed)
         self.truth = _Truth(names={sku: sku_name(number) for number, sku in enumerate(trace.skus, 1)})
         self.plant: asyncio.Future[Plant] = running().create_future()
+        # No queue of notices is read: its client brings its own connections, which virtual time has not.
+        self.parts = {name: replace(part, notices=False) for name, part in sized(trace.compress).items()}
 
     async def run(self) -> Result:
         async with open_simulators(
-            self.adapters, skus=len(self.trace.skus), seed=self.seed, clock=self.clock, port=FIRST_PORT, parts=PARTS
+            self.adapters,
+            skus=len(self.trace.skus),
+            seed=self.seed,
+            clock=self.clock,
+            port=FIRST_PORT,
+            parts=self.parts,
         ) as simulators:
-            text = settings_text(simulators, listen=LISTEN, parts=PARTS)
+            text = settings_text(simulators, listen=LISTEN, parts=self.parts)
             settings = settings_of(text, self.folder, self.adapters)
             machine = Machine(
                 clock=self.clock,
@@ -177,7 +181,7 @@ class _Story:
 
     async def _adopt(self, plant: Plant) -> None:
         """Wait until every catalogue is known, count what is there, and release all channels."""
-        wanted = len(self.trace.skus) * len(PARTS)
+        wanted = len(self.trace.skus) * len(self.parts)
         while await self._known(plant) < wanted:  # noqa: ASYNC110  (a rehearsal looks as a person would)
             await asyncio.sleep(1.0)
         opening = [arrival for arrival in self.trace.arrivals if arrival.at_s == 0]

@@ -42,13 +42,14 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """Demand and deliveries, in order of time. `lines` counts the order lines taken."""
+    """Demand and deliveries, in order of time. `lines` counts the order lines taken, all times are over `compress`."""
 
     asks: tuple[Ask, ...]
     arrivals: tuple[Arrival, ...]
     skus: tuple[str, ...]
     lines: int
     seconds: float
+    compress: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ def read_trace(
         demand[row.sku] += row.quantity
     arrivals = sorted(_arrivals(demand, end, dice), key=lambda arrival: (arrival.at_s, arrival.sku))
     skus = tuple(sorted(demand))
-    return Trace(asks=asks, arrivals=tuple(arrivals), skus=skus, lines=len(rows), seconds=end)
+    return Trace(asks=asks, arrivals=tuple(arrivals), skus=skus, lines=len(rows), seconds=end, compress=compress)
 
 
 def _rows(path: Path, most: int | None) -> Iterator[_Line]:
