@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from syncd.core.plan import EASE_US
-from syncd.core.terms import AccountId
+from syncd.core.terms import SECOND_US, AccountId
 from syncd.engine.plant import Plant
 from syncd.engine.replan import margin_of
 from syncd.sdk.channel import Adapter, Clock
@@ -173,7 +173,8 @@ def accounts_of(simulators: Mapping[str, Simulator]) -> list[AccountId]:
 def margins(conn: Connection, plant: Plant) -> dict[tuple[str, str], int]:
     """Return how far each listing of an absolute channel may stay below its target, by account and SKU.
 
-    A margin is looked at again every `EASE_US`: it may be as large as it was then.
+    A margin is looked at again every `EASE_US`, and the feed may have been one poll older then: it may be as large as
+    that made it.
     """
     found: dict[tuple[str, str], int] = {}
     now = plant.clock.now() - EASE_US
@@ -181,6 +182,8 @@ def margins(conn: Connection, plant: Plant) -> dict[tuple[str, str], int]:
         if account.rules.absolute:
             feed = accounts.feed(conn, name, accounts.ORDERS)
             mark = None if feed is None else feed.complete_until
+            if mark is not None:
+                mark -= EASE_US + round(account.settings.poll_s * SECOND_US)
             for listing in listings.page(conn, after=0, limit=MOST_LISTINGS, account=name):
                 found[name, listing.remote_sku] = margin_of(listing, account.rules, mark, now)
     return found
