@@ -16,7 +16,7 @@ from syncd.engine.channels import Account
 from syncd.engine.intake import Intake
 from syncd.engine.timing import nap
 from syncd.sdk.channel import Clock
-from syncd.sdk.errors import ChannelError, TransientError
+from syncd.sdk.errors import ChannelError, NoTurn, TransientError
 from syncd.store import history, inbox, listings
 from syncd.store.inbox import Entry
 from syncd.store.listings import Listing
@@ -69,6 +69,9 @@ class Audit:
             count = await work()
         except (StoreBusy, StoreFull):
             raise
+        except NoTurn as error:
+            await self._account.pulse.turn(error)
+            return 0
         except ChannelError as error:
             self._account.pulse.failed(error)
             return 0

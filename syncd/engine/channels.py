@@ -17,13 +17,15 @@ from syncd.engine.rules import DAY_US, Rules, pace_of
 from syncd.engine.timing import nap
 from syncd.engine.work import Hint
 from syncd.sdk.channel import Adapter, Channel, Clock, Context
-from syncd.sdk.errors import AuthError, ChannelError, ProtocolError, TransientError
+from syncd.sdk.errors import AuthError, ChannelError, NoTurn, ProtocolError, TransientError
 from syncd.sdk.features import HealthFigure, Key
 from syncd.settings import ChannelSettings, PolicyDefaults
 from syncd.settings.windows import Window, end_of, read_window
 
 AUTH_WAIT_S = 60.0
 """How long a channel is left alone after it refused our credentials."""
+MOST_TURN_S = 60.0
+"""Longest rest of a loop whose kind of call has no turn, before it looks again."""
 
 _log = structlog.get_logger("syncd.channels")
 _RETRY = RetryRule(first_s=0.5, factor=2.0, most_s=60.0)
@@ -102,12 +104,21 @@ class Pulse:
     async def ready(self) -> None:
         """Wait until the channel may be asked; raises Ending where syncd ends before that."""
         while (left := self.until - self.clock.monotonic()) > 0:
+            await self._wait(left)
             if self.ending is None:
-                await asyncio.sleep(left)
                 return
-            await nap(left, self.ending)
             if self.ending.is_set():
                 raise Ending
+
+    async def turn(self, error: NoTurn) -> None:
+        """Wait until a kind of call may have a turn again; who makes other calls does not wait."""
+        await self._wait(min(error.retry_after_s or 0.0, MOST_TURN_S))
+
+    async def _wait(self, seconds: float) -> None:
+        if self.ending is None:
+            await asyncio.sleep(seconds)
+        else:
+            await nap(seconds, self.ending)
 
 
 _DOWN_AFTER = 3

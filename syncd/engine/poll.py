@@ -15,7 +15,7 @@ from syncd.engine.channels import Account
 from syncd.engine.intake import Intake
 from syncd.engine.timing import nap
 from syncd.sdk.channel import Clock
-from syncd.sdk.errors import ChannelError, TransientError
+from syncd.sdk.errors import ChannelError, NoTurn, TransientError
 from syncd.store import accounts
 from syncd.store.session import Store, StoreBusy, StoreFull
 
@@ -70,6 +70,9 @@ class Poll:
             found = await work()
         except (StoreBusy, StoreFull):
             raise
+        except NoTurn as error:
+            await self._account.pulse.turn(error)
+            return 0
         except ChannelError as error:
             self._account.pulse.failed(error)
             return 0

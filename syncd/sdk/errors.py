@@ -4,7 +4,8 @@
     ├── ConfigError        all problems at once, exit 78, no traceback
     └── ChannelError
         ├── TransientError     due later with jitter, bounded; the channel slows
-        │   └── RateLimited    the same, told by the channel's own limit
+        │   ├── RateLimited    the same, told by the channel's own limit
+        │   └── NoTurn         our own budget of one kind of call is spent: that kind waits, nothing else
         ├── AuthError          channel paused, a person told once, attempts not spent
         ├── RejectedError      that row parked and shown, the others go on
         └── ProtocolError      the answer was not understood: channel paused, redacted sample kept
@@ -63,6 +64,13 @@ class RateLimited(TransientError):  # noqa: N818  (the field's own word)
     """The channel's limit was hit; the request had no effect."""
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message, retry_after_s=retry_after_s, sent=False)
+
+
+class NoTurn(TransientError):  # noqa: N818  (a state of our own budget, not a fault of the channel)
+    """The budget of this kind of call has no turn soon; nothing was sent, and other kinds of calls are not slowed."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
         super().__init__(message, retry_after_s=retry_after_s, sent=False)
 
 

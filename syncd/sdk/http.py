@@ -20,7 +20,7 @@ from yarl import URL
 
 from syncd.sdk.answer import Answer, Classify, Content, Expectation, place
 from syncd.sdk.channel import Clock
-from syncd.sdk.errors import ProtocolError, RateLimited, SyncdError, TransientError
+from syncd.sdk.errors import NoTurn, ProtocolError, RateLimited, SyncdError, TransientError
 from syncd.sdk.limits import Budget, Window
 from syncd.sdk.request import Call, Origin, Query, kind_headers, payload
 from syncd.sdk.strict import MOST_BYTES
@@ -226,10 +226,9 @@ class Client:
             delay_s = call.budget.delay_s(call.cost, urgent=call.urgent)
         else:
             return
-        raise TransientError(
+        raise NoTurn(
             f"{call.place}: no turn in budget {call.budget.name} within {self._timeouts.budget_s:g} s",
             retry_after_s=delay_s,
-            sent=False,
         )
 
     async def _exchange(self, call: Call) -> Answer:
