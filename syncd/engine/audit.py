@@ -78,7 +78,8 @@ class Audit:
         except TimeoutError:
             self._account.pulse.failed(TransientError(f"no answer to a call within {CALL_S:.0f} s"))
             return 0
-        self._account.pulse.answered()
+        if count:  # nothing was due: then the channel was not asked
+            self._account.pulse.answered()
         return count
 
     async def verify(self) -> int:

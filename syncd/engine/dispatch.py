@@ -42,6 +42,7 @@ _FALLS = (Lane.ZERO, Lane.FALL)
 _RAISES = (Lane.RAISE,)
 _NOT_ZERO = (Lane.FALL, Lane.RAISE)
 _ALL = (Lane.ZERO, Lane.FALL, Lane.RAISE)
+_UNANSWERED = (OutcomeKind.INDETERMINATE, OutcomeKind.UNSENT)
 
 _log = structlog.get_logger("syncd.dispatch")
 
@@ -168,8 +169,13 @@ class Dispatch:
             late = TransientError(f"no answer to a push within {limit_s:.0f} s")
             self._account.pulse.failed(late)
             return _failed(writes, late)
-        self._account.pulse.answered()
-        return _complete(writes, outcomes)
+        ends = _complete(writes, outcomes)
+        silence = _silence(ends)
+        if silence is None:
+            self._account.pulse.answered()
+        else:
+            self._account.pulse.failed(silence)
+        return ends
 
     # --- on the writer's thread ---
 
@@ -252,6 +258,13 @@ def _failed(writes: Sequence[Write], error: ChannelError) -> list[Outcome]:
     kind = OutcomeKind.INDETERMINATE if unknown and not isinstance(error, RejectedError) else OutcomeKind.UNSENT
     reason = f"{type(error).__name__}: {error}"[:200]
     return [Outcome(key=write.key, kind=kind, reason=reason) for write in writes]
+
+
+def _silence(outcomes: Sequence[Outcome]) -> TransientError | None:
+    """Return a failure where no end of a push shows that the channel understood it; a lost answer is not an answer."""
+    if any(outcome.kind not in _UNANSWERED for outcome in outcomes):
+        return None
+    return TransientError(outcomes[0].reason or "a push had no answer")
 
 
 def _complete(writes: Sequence[Write], outcomes: Sequence[Outcome]) -> list[Outcome]:

@@ -79,7 +79,8 @@ class Poll:
         except TimeoutError:
             self._account.pulse.failed(TransientError(f"no answer to a call within {CALL_S:.0f} s"))
             return 0
-        self._account.pulse.answered()
+        if found:  # nothing was found to ask for: then the channel was not asked
+            self._account.pulse.answered()
         return found
 
     async def scan(self) -> int:

@@ -1,4 +1,4 @@
-"""A kind of call whose own budget is spent: it waits by itself."""
+"""When a channel is left alone: not for a budget of ours that is spent, but for answers that do not come."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from syncd.core.terms import AccountId
-from syncd.sdk.channel import ListingRef, OrderPage, Seen
-from syncd.sdk.errors import NoTurn
+from syncd.sdk.channel import ListingRef, OrderPage, Outcome, OutcomeKind, Seen, Write
+from syncd.sdk.errors import NoTurn, TransientError
 from tests.engine.double import Double
 from tests.engine.features import tell
 from tests.engine.world import World
@@ -70,3 +70,62 @@ def test_a_call_without_a_turn_waits_for_its_turn(quick_path: Path) -> None:
         assert double.asked <= 2 * (600 / 60 + 1)
 
     tell(quick_path, Spent, story)
+
+
+class Mute(Double):
+    """A channel whose adapter tells of every write that its answer was lost; nothing has an effect, nothing is read."""
+
+    mute = False
+
+    async def push(self, writes: Sequence[Write]) -> list[Outcome]:
+        if not self.mute:
+            return await super().push(writes)
+        return [Outcome(key=write.key, kind=OutcomeKind.INDETERMINATE, reason="a web page came") for write in writes]
+
+    async def orders(self, cursor: str | None) -> OrderPage:
+        if self.mute:
+            raise TransientError("a web page came")
+        return await super().orders(cursor)
+
+    async def seen(self, refs: Sequence[ListingRef]) -> list[Seen]:
+        if self.mute:
+            raise TransientError("a web page came")
+        return await super().seen(refs)
+
+
+def test_lost_answers_to_writes_do_not_make_a_channel_look_up(quick_path: Path) -> None:
+    """A channel that answers nothing is down, and stays down, whatever is pushed to it meanwhile."""
+
+    async def story(world: World, double: Mute) -> None:
+        await world.count(a_1=9)
+        await world.go()
+        await asyncio.sleep(30)
+        pulse, reasons = world.plant.roster[ONE].pulse, []
+        pulse.report = lambda _, reason: reasons.append(reason)
+        double.mute = True
+        for number in (8, 7, 6, 5):
+            await world.count(a_1=number)
+            await asyncio.sleep(30)
+        assert reasons == ["TransientError: a web page came"]
+        double.mute = False
+        await asyncio.sleep(120)
+        assert list(double.numbers.values()) == [5]
+        assert pulse.down_since is None
+
+    tell(quick_path, Mute, story)
+
+
+def test_having_nothing_to_ask_is_no_answer(quick_path: Path) -> None:
+    """A silent channel is found down, and once, though loops that have nothing to ask of it come round meanwhile."""
+
+    async def story(world: World, double: Mute) -> None:
+        await world.count(a_1=9)
+        await world.go()
+        await asyncio.sleep(30)
+        pulse, reasons = world.plant.roster[ONE].pulse, []
+        pulse.report = lambda _, reason: reasons.append(reason)
+        double.mute = True
+        await asyncio.sleep(240)
+        assert reasons == ["TransientError: a web page came"]
+
+    tell(quick_path, Mute, story)
