@@ -11,6 +11,8 @@ from syncd.core.terms import SECOND_US, Instant, WriteMode
 
 EASE_US = 300 * SECOND_US
 """How soon a listing is looked at again that stays below its target by a margin: it shrinks while nothing sells."""
+AGAIN_US = 10 * SECOND_US
+"""How soon a fall is sent again whose answer was lost, where it would be read back only later than that."""
 
 
 class Lane(IntEnum):
@@ -145,9 +147,16 @@ def _fall(view: View, low: int, high: int, now: Instant) -> Step:
     return _send(view, lane, value, low, high, now)
 
 
-def _verify(view: View, sent: OpenWrite, now: Instant) -> Look | None:
-    """Read whether a write took effect before it is sent again; a channel that cannot be read delays it no further."""
+def _verify(view: View, sent: OpenWrite, now: Instant) -> Look | Wait | None:
+    """Read whether a write took effect before it is sent again; a channel that cannot be read delays it no further.
+
+    An absolute number whose answer was lost is not waited for where it shows late: the same number twice does no harm,
+    and each minute sells what is not there.
+    """
     visible_at = sent.sent_at + view.pace.visible_us
+    again_at = sent.sent_at + AGAIN_US
+    if sent.lost and view.mode is WriteMode.ABSOLUTE and again_at < visible_at:
+        return None if now >= again_at else Wait(lane=Lane.FALL if sent.value else Lane.ZERO, at=again_at)
     if now < visible_at:
         return Look(at=visible_at)
     read = view.read_at is not None and view.read_at >= visible_at

@@ -33,11 +33,15 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenWrite:
-    """An absolute write of `value`: it took or takes effect between `sent_at` and `until`, or never."""
+    """An absolute write of `value`: it took or takes effect between `sent_at` and `until`, or never.
+
+    `lost` says that its answer never came; otherwise the channel took it, or it is under way.
+    """
 
     value: int
     sent_at: Instant
     until: Instant
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from syncd.core.plan import Lane
 from syncd.core.shown import Base, Effect, OpenWrite
-from syncd.core.terms import AccountId, Instant, Span
+from syncd.core.terms import AccountId, Instant, OutcomeKind, Span
 from syncd.store.rows import EffectRow, WriteRow
 from syncd.store.statements import Among, append, change, listed, run_many, table, upsert
 
@@ -60,7 +60,12 @@ _EFFECTS = select(
     _EFFECT.c.listing_id, _EFFECT.c.quantity, _EFFECT.c.earliest, _EFFECT.c.latest, _EFFECT.c.maybe
 ).where(Among(_EFFECT.c.listing_id, "ids"))
 _OPEN_WRITES = select(
-    _WRITE.c.listing_id, _WRITE.c.quantity, _WRITE.c.intended_at, _WRITE.c.effect_until, _WRITE.c.delta
+    _WRITE.c.listing_id,
+    _WRITE.c.quantity,
+    _WRITE.c.intended_at,
+    _WRITE.c.effect_until,
+    _WRITE.c.delta,
+    _WRITE.c.state,
 ).where(Among(_WRITE.c.listing_id, "ids"), _WRITE.c.open)
 
 
@@ -87,8 +92,9 @@ def open_writes(conn: Connection, listing_ids: Collection[int]) -> dict[int, lis
     if not listing_ids:
         return found
     rows = conn.execute(_OPEN_WRITES, {"ids": listed(conn, listing_ids)}).all()
-    for listing_id, quantity, intended_at, effect_until, delta in rows:
-        write = OpenWrite(value=quantity, sent_at=intended_at, until=effect_until)
+    for listing_id, quantity, intended_at, effect_until, delta, state in rows:
+        lost = state == OutcomeKind.INDETERMINATE
+        write = OpenWrite(value=quantity, sent_at=intended_at, until=effect_until, lost=lost)
         found.setdefault(listing_id, []).append(Unsettled(write=write, relative=delta is not None))
     return found
 

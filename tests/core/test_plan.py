@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from syncd.core.plan import EASE_US, Idle, Lane, Look, Pace, Send, Step, View, Wait, decide, lane_of_certain
+from syncd.core.plan import AGAIN_US, EASE_US, Idle, Lane, Look, Pace, Send, Step, View, Wait, decide, lane_of_certain
 from syncd.core.shown import OpenWrite, Range
 from syncd.core.terms import WriteMode
 
@@ -73,6 +73,25 @@ def test_a_fall_that_was_sent_is_verified_before_it_is_sent_again() -> None:
     assert step(ABSOLUTE, 0, 0, 9, last_open=unread) == Send(lane=Lane.ZERO, quantity=0)
     other = OpenWrite(value=6, sent_at=NOW - 5, until=NOW + 30)
     assert step(ABSOLUTE, 4, 4, 9, last_open=other) == Send(lane=Lane.FALL, quantity=4)
+
+
+def test_a_fall_whose_answer_was_lost_is_sent_again_where_it_shows_late() -> None:
+    """An absolute fall without an answer does not wait until it could be read; one that was taken does."""
+    slow = Pace(visible_us=60 * AGAIN_US, read_us=15, raise_us=5)
+
+    def after(age: int, target: int, *, mode: WriteMode = ABSOLUTE, lost: bool = True) -> Step:
+        sent = OpenWrite(value=target, sent_at=NOW - age, until=NOW + 30, lost=lost)
+        known = Range(low=target, high=9, likely=9)
+        return decide(View(mode=mode, target=target, shown=known, pace=slow, last_open=sent), now=NOW)
+
+    assert after(AGAIN_US, 4) == Send(lane=Lane.FALL, quantity=4)
+    assert after(AGAIN_US, 0) == Send(lane=Lane.ZERO, quantity=0)
+    assert after(1, 4) == Wait(lane=Lane.FALL, at=NOW - 1 + AGAIN_US)
+    assert after(1, 0) == Wait(lane=Lane.ZERO, at=NOW - 1 + AGAIN_US)
+    assert after(AGAIN_US, 4, lost=False) == Look(at=NOW - AGAIN_US + slow.visible_us)
+    assert after(AGAIN_US, 0, mode=DELTA) == Look(at=NOW - AGAIN_US + slow.visible_us)
+    quick = OpenWrite(value=4, sent_at=NOW - 5, until=NOW + 30, lost=True)
+    assert step(ABSOLUTE, 4, 4, 9, last_open=quick) == Look(at=NOW + 5)
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from syncd.core.terms import AccountId
-from syncd.sdk.channel import ListingRef, OrderPage, Outcome, OutcomeKind, Seen, Write
+from syncd.sdk.channel import ListingRef, OrderPage, Outcome, OutcomeKind, Profile, Seen, Write, WriteMode
 from syncd.sdk.errors import NoTurn, TransientError
 from tests.engine.double import Double
 from tests.engine.features import tell
@@ -129,3 +130,28 @@ def test_having_nothing_to_ask_is_no_answer(quick_path: Path) -> None:
         assert reasons == ["TransientError: a web page came"]
 
     tell(quick_path, Mute, story)
+
+
+class Slow(Mute):
+    """A channel that takes absolute numbers and shows them minutes later."""
+
+    @property
+    def profile(self) -> Profile:
+        return replace(super().profile, write_mode=WriteMode.ABSOLUTE, visibility_delay_s=600.0, effect_delay_s=700.0)
+
+
+def test_a_lost_answer_does_not_keep_the_last_unit_on_sale(quick_path: Path) -> None:
+    """A fall to zero without an answer is sent again within seconds, though it could be read only after ten minutes."""
+
+    async def story(world: World, double: Slow) -> None:
+        await world.count(a_1=9)
+        await world.go()
+        await asyncio.sleep(30)
+        double.mute = True
+        await world.count(a_1=0)
+        await asyncio.sleep(5)
+        double.mute = False
+        await asyncio.sleep(20)
+        assert list(double.numbers.values()) == [0]
+
+    tell(quick_path, Slow, story)
