@@ -171,10 +171,10 @@ class Dispatch:
             return _failed(writes, late)
         ends = _complete(writes, outcomes)
         silence = _silence(ends)
-        if silence is None:
-            self._account.pulse.answered()
-        else:
+        if silence is not None:
             self._account.pulse.failed(silence)
+        elif any(end.kind is not OutcomeKind.UNSENT for end in ends):
+            self._account.pulse.answered()
         return ends
 
     # --- on the writer's thread ---
@@ -261,10 +261,11 @@ def _failed(writes: Sequence[Write], error: ChannelError) -> list[Outcome]:
 
 
 def _silence(outcomes: Sequence[Outcome]) -> TransientError | None:
-    """Return a failure where no end of a push shows that the channel understood it; a lost answer is not an answer."""
-    if any(outcome.kind not in _UNANSWERED for outcome in outcomes):
+    """Return a failure where answers were lost and none came; rows that the adapter held back itself say nothing."""
+    lost = [outcome for outcome in outcomes if outcome.kind is OutcomeKind.INDETERMINATE]
+    if not lost or any(outcome.kind not in _UNANSWERED for outcome in outcomes):
         return None
-    return TransientError(outcomes[0].reason or "a push had no answer")
+    return TransientError(lost[0].reason or "a push had no answer")
 
 
 def _complete(writes: Sequence[Write], outcomes: Sequence[Outcome]) -> list[Outcome]:
