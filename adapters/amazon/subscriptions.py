@@ -105,7 +105,15 @@ class Subscriptions:
         Raises `ConfigError` where no queue of AWS is set.
         """
         if not self._settings.queue_url or not all(self._settings.queue_name):
-            raise ConfigError([Problem(place="settings.queue_url", message="is missing", remedy="see README.md")])
+            raise ConfigError(
+                [
+                    Problem(
+                        place="settings.queue_url",
+                        message="is missing: without a queue there is nothing that messages could be sent to",
+                        remedy="make a queue as the README of the adapter tells, and set queue_url and queue_region",
+                    )
+                ]
+            )
         async with within(READ_S, "making subscriptions"):
             missing = await self.missing()
             known = (await self._api.call(GET_DESTINATIONS, f"{PATH}/destinations")).decode(Destinations).payload
