@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from syncd.store.verify import verify
 from syncd.store.views_orders import WORDS, OrderFilter, order_detail, orders
+from syncd.web.api_listings import require_account
 from syncd.web.api_stock import MOST_PAGE
 from syncd.web.api_wire import Answer, Fault, Route, Service, query_of
 
@@ -45,7 +46,8 @@ async def get_order(service: Service, request: web.Request) -> Answer:
     account, order_id = request.match_info["account"], request.match_info["order_id"]
     found = await service.plant.store.read(lambda conn: order_detail(conn, account, order_id))
     if found is None:
-        raise Fault(404, f"{account} has no order {order_id}")
+        name = require_account(service.plant, account)
+        raise Fault(404, f"{name} has no order {order_id}")
     return Answer(body=found)
 
 

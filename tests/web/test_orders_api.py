@@ -56,6 +56,8 @@ async def test_an_order_is_told_with_its_lines(rig: Rig, api: Api) -> None:
     _, found = await api.get("/orders/mall/o-M-1")
     assert (found["order"]["unmapped"], found["lines"][0]["sku"]) == (1, None)
     assert (await api.get("/orders/mall/o-S-2"))[0] == 404
+    status, told = await api.get("/orders/mull/o-S-2")
+    assert (status, "no account is called mull; there is: " in told["error"]["message"]) == (404, True)
 
 
 async def test_a_sku_without_a_count_delays_nobody(rig: Rig, api: Api) -> None:
