@@ -144,7 +144,12 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
         except Failure as failure:
             end(failure, json=json)
         except ConfigError as error:
-            end(Failure(CONFIG, f"{len(error.problems)} problems", error.problems), json=json)
+            end(
+                Failure(
+                    CONFIG, f"{len(error.problems)} problem{'s' if len(error.problems) > 1 else ''}", error.problems
+                ),
+                json=json,
+            )
         except SyncdError as error:
             end(Failure(OWNED if hasattr(error, "owner") else FAILED, str(error)), json=json)
         except KeyboardInterrupt:

@@ -36,7 +36,7 @@ def adopt(
         Path | None,
         typer.Option(
             "--counts",
-            help="Opening stock from a file: sku,quantity,[location],[counted],[counted_at].",
+            help="Opening stock from a file: sku,quantity and, if wanted, location,counted,counted_at.",
             exists=True,
             dir_okay=False,
         ),

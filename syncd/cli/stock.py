@@ -117,7 +117,7 @@ def set_count(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Enter a count of one SKU, or of a file: sku,quantity,[location],[counted],[counted_at]."""
+    """Enter a count of one SKU, or of a file: sku,quantity (location,counted,counted_at)."""
     terminal = open_terminal(config, json=json)
     beside = {"counted": counted, "counted_at": at, "location": location, "reason": reason, "force": force}
     body = {**beside, "request_id": request_id}
@@ -152,7 +152,7 @@ def receive(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Enter a delivery of one SKU, or of a file: sku,quantity,[location]."""
+    """Enter a delivery of one SKU, or of a file: sku,quantity (location)."""
     body = {"move": "receive", "location": location, "reason": reason, "request_id": request_id, "force": force}
     _move(open_terminal(config, json=json), body, sku=sku, quantity=quantity, file=file, skip_bad=skip_bad)
 
@@ -175,7 +175,7 @@ def adjust(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Correct the stock of one SKU by a difference, or of a file: sku,quantity,[location]."""
+    """Correct the stock of one SKU by a difference, or of a file: sku,quantity (location)."""
     move = "damage" if damaged else "adjust"
     body = {"move": move, "location": location, "reason": reason, "request_id": request_id, "force": force}
     _move(open_terminal(config, json=json), body, sku=sku, quantity=quantity, file=file, skip_bad=skip_bad)

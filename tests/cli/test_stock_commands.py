@@ -165,3 +165,12 @@ async def test_many_rows_come_in_pages(rig: Rig, shell: Shell, monkeypatch: pyte
     rows: list[Any] = await shell.json("stock", "show")
     assert [row["sku"] for row in rows] == ["S0", "S1", "S2", "S3", "S4"]
     assert len(await shell.json("stock", "show", "--limit", "3")) == 3
+
+
+@pytest.mark.parametrize("command", [("stock", "set"), ("stock", "receive"), ("stock", "adjust"), ("adopt",)])
+async def test_help_names_every_column_of_a_file(shell: Shell, command: tuple[str, ...]) -> None:
+    """The help of what takes a file names its columns, those that may be left out too."""
+    ended = await shell.run(*command, "--help", config=False)
+    words = "".join(ended.out.replace("│", " ").split())
+    assert "sku,quantity" in words
+    assert "location" in words.split("sku,quantity", 1)[1][:30]
