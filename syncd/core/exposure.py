@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Final, Protocol
@@ -106,3 +107,36 @@ def decay(rate_per_s: float, *, units: int, elapsed_s: float, half_life_s: float
     assert units >= 0, "a sale takes units"
     kept = math.exp2(-max(0.0, elapsed_s) / half_life_s)
     return rate_per_s * kept + units * math.log(2) / half_life_s
+
+
+def share_targets(available: int, percents: Sequence[int]) -> tuple[int, ...]:
+    """Return disjoint parts of what is available, one for each percentage, in their order.
+
+    Together they are the sum of the percentages (at most 100) of what is available, rounded down; units that are left
+    by rounding go to the largest remainders, the earlier first.
+    """
+    whole = sum(percents)
+    assert all(percent >= 0 for percent in percents), "a share is not negative"
+    assert whole <= 100, "shares are parts of one whole"
+    units = max(0, available)
+    parts = [units * percent // 100 for percent in percents]
+    left = units * whole // 100 - sum(parts)
+    by_remainder = sorted(range(len(parts)), key=lambda place: (-(units * percents[place] % 100), place))
+    for place in by_remainder[:left]:
+        parts[place] += 1
+    return tuple(parts)
+
+
+def even_targets(available: int, listings: int) -> tuple[int, ...]:
+    """Return disjoint parts of what is available, as equal as can be; what is odd goes to the earlier listings."""
+    assert listings > 0, "there is a listing"
+    each, odd = divmod(max(0, available), listings)
+    return tuple(each + (place < odd) for place in range(listings))
+
+
+def priority_targets(available: int, *, listings: int, first: int, kept: int) -> tuple[int, ...]:
+    """Return targets where the listing at place `first` shows all, and the others what is above `kept` units."""
+    assert 0 <= first < listings, "the first one is one of them"
+    assert kept >= 0, "units kept are not negative"
+    units = max(0, available)
+    return tuple(units if place == first else max(0, units - kept) for place in range(listings))
