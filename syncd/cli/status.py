@@ -69,6 +69,8 @@ def parts(terminal: Terminal, found: Mapping[str, Any]) -> Iterable[RenderableTy
     for sink, waiting in daemon["outbox"].items():
         yield terminal.say("status.outbox", sink=sink, count=waiting["events"], oldest=span(waiting["oldest_s"]))
     yield _accounts(terminal, found["accounts"])
+    if any(account["lags"] or account["silent_s"] is not None for account in found["accounts"]):
+        yield _lags(terminal, found["accounts"])
     for account in found["accounts"]:
         yield from _notes(terminal, account)
     if found["quarantine"]:
@@ -101,6 +103,23 @@ def _accounts(terminal: Terminal, accounts: Iterable[Mapping[str, Any]]) -> Rend
             for row in accounts
         ),
     )
+
+
+_STAGES: Final = ("feed", "message", "answer", "fall", "raise")
+
+
+def _lags(terminal: Terminal, accounts: Iterable[Mapping[str, Any]]) -> RenderableType:
+    """Return how long each channel has been silent, and its lags: half of them, 95 % and 99 % are not longer."""
+    heads = "account >silent >lag_feed >lag_message >lag_answer >lag_fall >lag_raise"
+    rows = []
+    for account in accounts:
+        measured = {one["stage"]: one for one in account["lags"]}
+        rows.append([account["name"], span(account["silent_s"]), *(_lag(measured.get(stage)) for stage in _STAGES)])
+    return grid(terminal, heads, rows)
+
+
+def _lag(found: Mapping[str, Any] | None) -> str | None:
+    return None if found is None else " / ".join(str(span(found[name])) for name in ("p50_s", "p95_s", "p99_s"))
 
 
 def _reason(terminal: Terminal, row: Mapping[str, Any]) -> str:

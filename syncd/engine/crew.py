@@ -16,6 +16,7 @@ from syncd.engine.dispatch import Dispatch
 from syncd.engine.ingest import Ingest
 from syncd.engine.judging import HealthWatch
 from syncd.engine.keywatch import KeyWatch
+from syncd.engine.lagwatch import LagWatch, take_up_lags
 from syncd.engine.late import LateEnds
 from syncd.engine.loops import Loop, Stage
 from syncd.engine.maintenance import run_maintenance
@@ -36,6 +37,7 @@ async def recover(plant: Plant) -> int:
     """Make the accounts known, and what the last run sent without hearing the answer an outcome that is not known."""
     names, now = list(plant.roster), plant.clock.now()
     found = await plant.store.write(lambda conn: _recover(conn, names, now))
+    await take_up_lags(plant)
     plant.intake.hint.set()
     return found
 
@@ -72,7 +74,10 @@ def engine_loops(plant: Plant) -> list[Loop]:
         plant.ready.set()
         await ingest.run(stop)
 
-    loops = [Loop(name="ingest", stage=Stage.INGEST, run=decide)]
+    loops = [
+        Loop(name="ingest", stage=Stage.INGEST, run=decide),
+        Loop(name="lags", stage=Stage.RELAY, run=LagWatch(plant).run),
+    ]
     for account in plant.roster.values():
         loops += account_loops(plant, account)
     return loops

@@ -99,6 +99,11 @@ def _take_orders(
 ) -> set[tuple[AccountId, Hint]]:
     """Apply orders together; should one of them be booked already, one by one, so that only that one is parked."""
     work = Work(conn, house=house, now=now)
+    work.messages = {
+        (received.fact.account, received.fact.order.order_id)
+        for received in group
+        if received.keyed and isinstance(received.fact, OrderFact)
+    }
     try:
         with conn.begin_nested():
             take_orders(work, _orders(conn, group, now))

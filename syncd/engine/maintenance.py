@@ -38,6 +38,7 @@ async def _note(plant: Plant, account: AccountId, end: Instant | None) -> None:
     now, told = plant.clock.now(), "mqtt" in plant.house.sinks
     if await plant.store.write(lambda conn: _write_down(conn, account, end, now=now, told=told)):
         if end is None:
+            plant.house.lags.resume(account, now)
             _log.info("maintenance.ended", account=account)
         else:
             _log.info("maintenance.began", account=account, until=moment_of(end).isoformat())

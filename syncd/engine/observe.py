@@ -16,7 +16,7 @@ from syncd.core.terms import SECOND_US, UNPLACED, AccountId, Instant, Outcome, O
 from syncd.engine.orders import apply_mapped, lift
 from syncd.engine.replan import history_of
 from syncd.engine.rules import Rules
-from syncd.engine.work import Work
+from syncd.engine.work import Answer, Work
 from syncd.store import accounts, doubts, history, ledger, listings
 from syncd.store.doubts import Suspect
 from syncd.store.history import NewEffect, Sent
@@ -46,6 +46,7 @@ def take_seen(work: Work, fact: SeenFact) -> None:
             continue
         at = Span(earliest=seen.asked_at - rules.staleness_us, latest=seen.answered_at)
         listing.seen, listing.seen_at = seen.quantity, seen.answered_at
+        work.heard[listing.id] = seen.answered_at
         work.stir(listing)
         if listing.vanished:
             listing.vanished = False
@@ -195,6 +196,7 @@ def _end(work: Work, rules: Rules, fact: OutcomeFact, outcome: Outcome, write: S
     open_ = outcome.kind in _OPEN
     _note_end(work, fact, outcome, write, open_=open_, until=until if open_ else fact.answered_at)
     work.stir(listing)
+    _note_answer(work, fact, outcome, write, listing)
     match outcome.kind:
         case OutcomeKind.APPLIED:
             _applied(work, fact, write, listing)
@@ -207,6 +209,14 @@ def _end(work: Work, rules: Rules, fact: OutcomeFact, outcome: Outcome, write: S
                 _delta(work, write, Span(earliest=write.intended_at, latest=until), maybe=True)
         case OutcomeKind.UNSENT:
             pass
+
+
+def _note_answer(work: Work, fact: OutcomeFact, outcome: Outcome, write: Sent, listing: Listing) -> None:
+    """Note when the channel took a write, and that what it shows from now on came of it."""
+    if outcome.kind in (OutcomeKind.APPLIED, OutcomeKind.ACCEPTED):
+        work.heard[listing.id] = fact.answered_at
+        answer = Answer(account=fact.account, listing_id=listing.id, intended_at=write.intended_at, at=fact.answered_at)
+        work.answers.append(answer)
 
 
 _OPEN = (OutcomeKind.ACCEPTED, OutcomeKind.INDETERMINATE)

@@ -14,7 +14,7 @@ from syncd.core.terms import AccountId, OrderLine, OrderSnapshot, SkuId, Span
 from syncd.engine.placing import OrderShelf, Stated
 from syncd.engine.replan import sold_here
 from syncd.engine.rules import Rules
-from syncd.engine.work import Work
+from syncd.engine.work import Sale, Work
 from syncd.store import accounts, doubts, ledger
 from syncd.store.doubts import Suspect
 from syncd.store.history import NewEffect
@@ -135,6 +135,7 @@ def _apply(work: Work, change: _Change, shelf: OrderShelf) -> None:
         work.alarm("quarantine", account, account=account, order=order.number, sku=names[0])
     if found.standing is Standing.NEW and found.postings:
         _tell_sale(work, account, order, found)
+        _note_sale(work, account, order)
 
 
 def _line_of(order: OrderSnapshot, posting: Posting) -> str:
@@ -154,6 +155,17 @@ def _tell_sale(work: Work, account: AccountId, order: OrderSnapshot, found: Comp
     if sold:
         body = _ENCODER.encode({"account": account, "order": order.number, "at": order.ordered_at, "lines": sold})
         work.emit("sale", key=order.order_id, body=body)
+
+
+def _note_sale(work: Work, account: AccountId, order: OrderSnapshot) -> None:
+    """Note when it was sold: when it was ordered, or where the channel takes the units later, when it took them.
+
+    A coarse time counts from its begin, so a lag is too long by at most what the time is coarse by.
+    """
+    taken_at = min((line.take.earliest for line in order.lines if line.take is not None), default=order.ordered_at)
+    sold_at = max(order.ordered_at, taken_at)
+    by_message = order.fresh or (account, order.order_id) in work.messages
+    work.sales.append(Sale(account=account, at=sold_at, by_message=by_message))
 
 
 def _consume(work: Work, account: AccountId, posting: Posting, take: Span | None) -> None:

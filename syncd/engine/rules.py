@@ -9,6 +9,7 @@ from syncd.core.brake import BrakeRule
 from syncd.core.exposure import Policy
 from syncd.core.plan import Pace
 from syncd.core.terms import SECOND_US, AccountId, Location
+from syncd.engine.lags import Lags
 from syncd.sdk.channel import Profile, WriteMode
 
 DAY_US = 86_400 * SECOND_US
@@ -66,13 +67,23 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """What is the same for all accounts. `sinks` are the outbox sinks that somebody reads; `low_stock` in units."""
+    """What is the same for all accounts. `sinks` are the outbox sinks that somebody reads; `low_stock` in units.
+
+    `lags` grows with what is decided; until enough was measured it tells what the channels promise.
+    """
 
     rules: Mapping[AccountId, Rules] = field(default_factory=dict)
     sinks: frozenset[str] = frozenset()
     brake: BrakeRule = field(default_factory=BrakeRule)
     low_stock: int = 0
     shadow: bool = False
+    lags: Lags = field(default_factory=Lags, compare=False)
+
+    def __post_init__(self) -> None:
+        """Tell the lags what channels promise: how late an order is in the feed, how long a write usually takes."""
+        for account, rules in self.rules.items():
+            knowledge_s = (rules.pace.read_us + rules.lateness_us) / SECOND_US
+            self.lags.expect(account, knowledge_s=knowledge_s, visible_s=rules.usual_effect_us / SECOND_US)
 
 
 def pace_of(profile: Profile, *, raise_delay_s: float, poll_s: float) -> Pace:

@@ -66,6 +66,7 @@ def _write_down(conn: Connection, plant: Plant, account: AccountId, reason: str,
         alerts.raise_alert(conn, kind="channel_down", key=account, text=text, values=values, now=now)
     else:
         alerts.clear_alert(conn, kind="channel_down", key=account, now=now)
+        plant.house.lags.resume(account, now)
     if "mqtt" in plant.house.sinks:
         body = msgspec.json.encode({"account": account, "reason": reason})
         kind = "channel.down" if reason else "channel.up"

@@ -5,13 +5,14 @@ Nothing is written before `flush`, so a decision can be made for trial and dropp
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection
 
+from syncd.core.facts import AccountState
 from syncd.core.ledger import Posting
 from syncd.core.shown import Base
 from syncd.core.terms import AccountId, Instant, Location, SkuId
@@ -40,6 +41,25 @@ class Alarm:
     kind: str
     key: str
     values: Mapping[str, str | int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sale:
+    """An order that was not known before: where, when, and whether a message of the channel told of it."""
+
+    account: AccountId
+    at: Instant
+    by_message: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A channel took a write."""
+
+    account: AccountId
+    listing_id: int
+    intended_at: Instant
+    at: Instant
 
 
 _EVERYBODY = (AccountId(""), Hint.TELL)
@@ -71,6 +91,10 @@ class Work:
         self.policy_rows: list[dict[str, Any]] = []
         self.targets_before: dict[int, int | None] = {}
         self.hints: set[tuple[AccountId, Hint]] = set()
+        self.messages: set[tuple[AccountId, str]] = set()
+        self.sales: list[Sale] = []
+        self.answers: list[Answer] = []
+        self.heard: dict[int, Instant] = {}
         self._shelves: dict[SkuId, Shelf] = {}
         self._kits_known: set[SkuId] = set()
         self._balances: dict[tuple[SkuId, Location], Balance] = {}
@@ -189,12 +213,33 @@ class Work:
         ledger.set_balances(self.conn, self._balances)
         ledger.set_policies(self.conn, self.policy_rows)
         ledger.open_skus(self.conn, self.opened, now=self.now)
-        listings.save(self.conn, (x for x in self.listings.values() if x.changed), now=self.now)
+        changed = [x for x in self.listings.values() if x.changed]
+        listings.save(self.conn, changed, now=self.now)
         doubts.save_suspects(self.conn, self.suspects.values(), now=self.now)
         if self.events:
             outbox.put(self.conn, self.events, now=self.now)
         for alarm in self.alarms:
             self._sound(alarm)
+        self._measure(changed)
+
+    def _measure(self, changed: Sequence[Listing]) -> None:
+        """Have the lags learn from what was decided, once nothing of it can be refused any more."""
+        lags = self.house.lags
+        for sale in self.sales:
+            lags.learned(sale.account, sold_at=sale.at, by_message=sale.by_message, at=self.now)
+        for answer in self.answers:
+            lags.answered(answer.account, answer.listing_id, intended_at=answer.intended_at, at=answer.at)
+        live = set()
+        for name, account in self.accounts.items():
+            lags.resume(name, account.since)
+            if account.state is AccountState.LIVE and not self.house.shadow:
+                live.add(name)
+        for listing in changed:
+            if listing.account in live:
+                before, heard_at = self.targets_before[listing.id], self.heard.get(listing.id)
+                lags.follow(listing, before=before, at=self.now, heard_at=heard_at)
+            else:
+                lags.forget(listing)
 
     def _sound(self, alarm: Alarm) -> None:
         if alarm.values is None:

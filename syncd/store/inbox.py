@@ -39,7 +39,7 @@ _ENCODER = msgspec.json.Encoder()
 _DECIDED = "decided"
 _DECIDED_IS = select(_META.c.value).where(_META.c.name == _DECIDED)
 _WAITING = (
-    select(_INBOX.c.id, _INBOX.c.kind, _INBOX.c.source, _INBOX.c.body)
+    select(_INBOX.c.id, _INBOX.c.kind, _INBOX.c.source, _INBOX.c.body, _INBOX.c.key.is_not(None))
     .where(_INBOX.c.id > bindparam("after"))
     .order_by(_INBOX.c.id)
     .limit(bindparam("most"))
@@ -57,11 +57,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """A fact of the inbox."""
+    """A fact of the inbox. `keyed` says that its sender gave it an id: a channel's message has one, its feed none."""
 
     inbox_id: int
     source: str
     fact: facts.Fact
+    keyed: bool = False
 
 
 def put(conn: Connection, entries: Sequence[Entry], *, now: Instant) -> list[int | None]:
@@ -129,8 +130,8 @@ def one(conn: Connection, inbox_id: int) -> Received:
     return _received(*row)
 
 
-def _received(inbox_id: int, kind: str, source: str, body: bytes) -> Received:
-    return Received(inbox_id=inbox_id, source=source, fact=_DECODERS[kind].decode(body))
+def _received(inbox_id: int, kind: str, source: str, body: bytes, keyed: int = 0) -> Received:
+    return Received(inbox_id=inbox_id, source=source, fact=_DECODERS[kind].decode(body), keyed=bool(keyed))
 
 
 def park(conn: Connection, inbox_id: int, *, reason: str, now: Instant) -> None:

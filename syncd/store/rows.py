@@ -366,6 +366,16 @@ class AccountRow(SQLModel, table=True):
     down_reason: str = ""
 
 
+class LagRow(SQLModel, table=True):
+    """Measured lags of one account and stage (`core.lag.Stage`): `weights` (JSON) by class, as of `latest`."""
+
+    __tablename__ = "lag"
+    account: str = Field(primary_key=True)
+    stage: str = Field(primary_key=True)
+    weights: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    latest: int = Field(sa_column=_instant())
+
+
 class BrakeRow(SQLModel, table=True):
     """A change that is held for a person. `inbox_id` is the fact that is held. `state`: held, released, refused."""
 

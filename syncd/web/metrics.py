@@ -20,7 +20,7 @@ from syncd.core.terms import SECOND_US, AccountId, Instant
 from syncd.store.driver import sqlite_path
 from syncd.store.views_status import ended_writes, newest_write
 from syncd.web.plant import Plant
-from syncd.web.status import VERSION, Snapshot, Standings, Sums, feed_age_s, seconds
+from syncd.web.status import VERSION, Snapshot, Standings, Sums, feed_age_s, seconds, silent_s
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -114,6 +114,7 @@ class Metrics:
         yield gauge("brakes_held", "Changes that the brake holds.", len(found.brakes))
         yield from self._of_sinks(found, now)
         yield from self._of_accounts(found, sums, now)
+        yield from self._of_lags(found, now)
         yield from self._of_features(now)
         yield from self._of_store()
 
@@ -158,6 +159,26 @@ class Metrics:
             (("account", str(name)), ("outcome", state)): float(n) for (name, state), n in self._counted.items()
         }
         yield Family(name="writes_total", kind="counter", text="Writes that ended.", values=ended)
+
+    def _of_lags(self, found: Snapshot, now: Instant) -> Iterator[Family]:
+        lags, roster = self._plant.house.lags, self._plant.roster
+        silent = {(name,): age for name, feed in found.feeds.items() if (age := silent_s(feed, now)) is not None}
+        text = "Time since the last whole scan of orders began."
+        yield labelled("order_feed_silence_seconds", text, by=("account",), values=silent.items())
+        measured = [(name, one) for name in roster for one in lags.figures(name, at=now)]
+        quantiles = [
+            ((name, one.stage.value, quantile), value)
+            for name, one in measured
+            for quantile, value in (("0.5", one.p50_s), ("0.95", one.p95_s), ("0.99", one.p99_s))
+        ]
+        text = "Sale to decision (feed, message), decision to answer, to fall, to raise in effect."
+        yield labelled("lag_seconds", text, by=("account", "stage", "quantile"), values=quantiles)
+        counts = [((name, one.stage.value), one.count) for name, one in measured]
+        text = "Measurements behind these, each by what it still weighs."
+        yield labelled("lag_measurements", text, by=("account", "stage"), values=counts)
+        delayed = {(name,): float(lags.delayed(name)) for name in roster}
+        text = "Lags not measured because the account was away when they began."
+        yield labelled("lag_delayed", text, by=("account",), values=delayed.items())
 
     def _of_features(self, now: Instant) -> Iterator[Family]:
         roster = self._plant.roster

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from syncd.core.exposure import Policy
 from syncd.core.facts import Fact
+from syncd.core.lag import Figures
 from syncd.core.terms import AccountId, Instant, Location, Outcome
 from syncd.sdk.channel import Clock
 from syncd.sdk.features import CancelWish, HealthFigure, Inquiry, Key
@@ -142,12 +143,26 @@ class Account(Protocol):
         """Return whether it answers."""
 
 
+class Lags(Protocol):
+    """How late sales are heard of, and decisions show."""
+
+    def figures(self, account: AccountId, *, at: Instant) -> Sequence[Figures]:
+        """Return what was measured on an account."""
+
+    def delayed(self, account: AccountId) -> int:
+        """Return how many lags were not measured because the account was away."""
+
+
 class House(Protocol):
     """What is the same for all accounts."""
 
     @property
     def shadow(self) -> bool:
         """Return whether nothing is written to any channel."""
+
+    @property
+    def lags(self) -> Lags:
+        """Return what was measured of lags."""
 
 
 class Plant(Protocol):

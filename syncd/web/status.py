@@ -12,6 +12,7 @@ from typing import Final
 from aiohttp import web
 from sqlalchemy import Connection
 
+from syncd.core.lag import Figures
 from syncd.core.terms import SECOND_US, AccountId, Instant
 from syncd.sdk.features import Key
 from syncd.store import accounts, alerts, inbox, outbox
@@ -90,6 +91,8 @@ class UndatedStatus:
 class AccountStatus:
     """One channel account. `feed_age_s` is how old the newest order could be that is not known (None: never read).
 
+    `silent_s` is how long ago the last whole scan of its orders began, `lags` what was measured, `lags_delayed` how
+    many lags since the start were left out because the account was not reached when they began.
     `undated` are the first orders without a ship-by date, `undated_count` is how many there are.
     """
 
@@ -101,6 +104,7 @@ class AccountStatus:
     down_since: datetime | None
     down_reason: str
     feed_age_s: float | None
+    silent_s: float | None
     scanned_at: datetime | None
     waiting: Mapping[str, int]
     last_write_at: datetime | None
@@ -110,6 +114,8 @@ class AccountStatus:
     keys: tuple[KeyStatus, ...] = ()
     undated: tuple[UndatedStatus, ...] = ()
     undated_count: int = 0
+    lags: tuple[Figures, ...] = ()
+    lags_delayed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +246,7 @@ def _account(plant: Plant, name: AccountId, found: Snapshot, sums: Sums, now: In
         down_since=moment_or_none(down_since),
         down_reason=down_reason,
         feed_age_s=feed_age_s(feed, now),
+        silent_s=silent_s(feed, now),
         scanned_at=None if feed is None else moment_or_none(feed.scanned_at),
         waiting=found.waiting.get(name, {}),
         last_write_at=moment_or_none(last),
@@ -249,6 +256,8 @@ def _account(plant: Plant, name: AccountId, found: Snapshot, sums: Sums, now: In
         keys=() if opened is None else tuple(_key(key, now) for key in opened.keys),
         undated=() if opened is None else tuple(_undated(one) for one in opened.undated[:MOST_UNDATED]),
         undated_count=0 if opened is None else len(opened.undated),
+        lags=tuple(plant.house.lags.figures(name, at=now)),
+        lags_delayed=plant.house.lags.delayed(name),
     )
 
 
@@ -271,6 +280,11 @@ def _down(opened: Account | None, known: KnownAccount | None) -> tuple[Instant |
 def feed_age_s(feed: Feed | None, now: Instant) -> float | None:
     """Return how long ago the moment is up to which all orders are known; None where that is not known."""
     return None if feed is None or feed.complete_until is None else seconds(now - feed.complete_until)
+
+
+def silent_s(feed: Feed | None, now: Instant) -> float | None:
+    """Return how long ago the last scan of the order feed began that came to its end; None where none did."""
+    return None if feed is None or feed.scanned_at is None else seconds(now - feed.scanned_at)
 
 
 def seconds(microseconds: int) -> float:

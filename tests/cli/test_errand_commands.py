@@ -6,7 +6,7 @@ import json
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from syncd.core.facts import AccountFact, AccountState
 from syncd.core.terms import SECOND_US, AccountId, Outcome, OutcomeKind
 from syncd.engine.channels import Judgement, NoDate
+from syncd.engine.lags import Lags
 from syncd.sdk.channel import Adapter, Context, SubscriptionReport
 from syncd.sdk.errors import AuthError, ChannelError, TransientError
 from syncd.sdk.features import CancelWish, HealthFigure, Inquiry, InquiryPage, IssuedKey, Key
@@ -149,6 +150,21 @@ async def test_the_status_shows_keys_maintenance_and_dates(rig: Rig, shell: Shel
     assert "old EXPIRED" in out
     assert "1 orders have no ship-by date" in out
     assert "short of A" in out
+
+
+async def test_the_status_shows_lags(rig: Rig, shell: Shell) -> None:
+    """Lags stand in a table of their own, the median, 95 and 99 % of each; without any there is no table."""
+    rig.plant.house = replace(rig.plant.house, lags=Lags())
+    assert "silent for" not in (await shell.run("status")).out
+    lags = rig.plant.house.lags
+    for number in range(20):
+        sold_at = START + number * SECOND_US
+        lags.learned(SHOP, sold_at=sold_at, by_message=False, at=sold_at + 90 * SECOND_US)
+    out = (await shell.run("status")).out
+    assert "silent for" in out
+    assert out.count("1.5 min") == 3
+    shop = next(row for row in (await shell.json("status"))["accounts"] if row["name"] == "shop")
+    assert [one["stage"] for one in shop["lags"]] == ["feed"]
 
 
 # --- keys -----------------------------------------------------------------------------------------------------------

@@ -14,10 +14,12 @@ from syncd.core.facts import AccountFact, AccountState
 from syncd.core.terms import SECOND_US, AccountId, Outcome, OutcomeKind
 from syncd.engine.channels import Judgement, NoDate, Pulse
 from syncd.engine.crew import recover
+from syncd.engine.lags import Lags
 from syncd.sdk.errors import AuthError, ChannelError, RejectedError, TransientError
 from syncd.sdk.features import CancelLine, CancelWish, HealthFigure, Inquiry, InquiryPage, Key
 from syncd.settings.windows import read_window
 from syncd.store import accounts, actions
+from syncd.store.accounts import ORDERS, Feed, save_feed
 from syncd.web.api import public_app
 from tests.web.conftest import Api
 from tests.web.rig import START, TOKEN, Quiet, Rig, running, served
@@ -252,3 +254,34 @@ async def test_the_status_tells_of_keys_maintenance_and_dates(rig: Rig, api: Api
     assert 'syncd_channel_maintenance{account="shop"} 1' in lines
     assert 'syncd_channel_maintenance{account="mall"} 0' in lines
     assert 'syncd_orders_undated{account="shop"} 1' in lines
+
+
+async def test_the_status_tells_of_lags(rig: Rig, api: Api) -> None:
+    """Measured lags and the silence of a feed are in the status and in the metrics, those of each account apart."""
+    rig.plant.house = replace(rig.plant.house, lags=Lags())
+    lags = rig.plant.house.lags
+    for number in range(20):
+        sold_at = START + number * SECOND_US
+        lags.learned(SHOP, sold_at=sold_at, by_message=True, at=sold_at + 3 * SECOND_US)
+    lags.resume(SHOP, START)
+    lags.learned(SHOP, sold_at=START - 1, by_message=False, at=START)
+    feed = Feed(cursor="c", complete_until=START - 60 * SECOND_US, scanned_at=START - 45 * SECOND_US)
+    await rig.plant.store.write(lambda conn: save_feed(conn, SHOP, ORDERS, feed))
+    _, told = await api.get("/status")
+    shop, mall = (next(row for row in told["accounts"] if row["name"] == name) for name in ("shop", "mall"))
+    assert [one["stage"] for one in shop["lags"]] == ["message"]
+    assert shop["lags"][0]["p95_s"] == pytest.approx(3.0, rel=0.1)
+    assert (shop["silent_s"], shop["lags_delayed"]) == (45.0, 1)
+    assert (mall["silent_s"], mall["lags"], mall["lags_delayed"]) == (None, [], 0)
+    async with api.session.get("http://syncd/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    assert 'syncd_order_feed_silence_seconds{account="shop"} 45' in lines
+    assert 'syncd_lag_delayed{account="shop"} 1' in lines
+    assert 'syncd_lag_delayed{account="mall"} 0' in lines
+    quantiles = [line for line in lines if line.startswith("syncd_lag_seconds{")]
+    assert len(quantiles) == 3
+    assert 2.7 < float(quantiles[1].removeprefix(_P95)) < 3.3
+    assert any(line.startswith('syncd_lag_measurements{account="shop",stage="message"} ') for line in lines)
+
+
+_P95 = 'syncd_lag_seconds{account="shop",stage="message",quantile="0.95"} '
