@@ -7,12 +7,14 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
 
 from syncd.edges import webhook
 from syncd.engine.plant import Plant
+from syncd.engine.why import explain
 from syncd.sdk.errors import ConfigError, Problem
 from syncd.systemd import inherited_socket
 from syncd.web.api import control_app, control_socket, public_app
@@ -27,7 +29,9 @@ SHUTDOWN_S = 5.0
 async def open_doors(plant: Plant, *, virtual: bool) -> AsyncIterator[str]:
     """Listen until the block ends; answer the address."""
     async with AsyncExitStack() as stack:
-        public = await stack.enter_async_context(_serving(public_app(plant, webhook.routes(plant))))
+        public = await stack.enter_async_context(
+            _serving(public_app(plant, webhook.routes(plant), explain=partial(explain, plant)))
+        )
         host, port = plant.settings.http.address
         inherited = None if virtual else inherited_socket(os.environ)
         try:
@@ -50,7 +54,7 @@ async def _open_control(plant: Plant, stack: AsyncExitStack) -> None:
     path = plant.settings.daemon.socket_path
     link = control_socket(path)
     stack.callback(_unlink, path)
-    runner = await stack.enter_async_context(_serving(control_app(plant)))
+    runner = await stack.enter_async_context(_serving(control_app(plant, explain=partial(explain, plant))))
     await _start(web.SockSite(runner, link), stack)
 
 

@@ -17,12 +17,14 @@ from syncd.cli import (
     keys,
     listings,
     orders,
+    postmortem,
     provision,
     release,
     status,
     stock,
     upkeep,
     waiting,
+    why,
 )
 from syncd.cli.frame import BUG, INTERRUPTED, USAGE
 
@@ -43,6 +45,8 @@ app.command(name="replay")(daemon.replay)
 app.command(name="check")(upkeep.check)
 app.command(name="doctor")(upkeep.doctor)
 app.command(name="status")(status.status)
+app.command(name="why")(why.why)
+app.command(name="postmortem")(postmortem.postmortem)
 app.command(name="healthcheck")(status.healthcheck)
 app.command(name="adopt")(release.adopt)
 app.command(name="go")(release.go)

@@ -6,6 +6,8 @@ without a token; with one it asks for `Authorization: Bearer TOKEN`. All paths a
 | path | what |
 |---|---|
 | `GET status` | the daemon, each account, alerts, brakes |
+| `GET why/SKU` | why each listing of it shows its number; `account`? |
+| `GET postmortem/SKU`, `GET postmortem/ORDER` | its history, and why it was oversold; `account`?, `since`? |
 | `GET stock`, `GET stock/SKU` | pages of `text`, `prefix`, `after`, `limit`; one SKU with all that is known of it |
 | `POST stock/count` | `rows` of `sku`, `quantity`, `location`?, `counted`?, `counted_at`? |
 | `POST stock/move` | `move` (`receive`, `adjust`, `damage`), `at`?, `rows` of `sku`, `quantity`, `location`? |
@@ -45,7 +47,7 @@ import structlog
 from aiohttp import web
 
 from syncd.sdk.errors import ConfigError, Problem, ProtocolError, SyncdError, TransientError
-from syncd.web import api_adopt, api_control, api_errands, api_listings, api_orders, api_stock
+from syncd.web import api_adopt, api_control, api_errands, api_listings, api_orders, api_stock, api_why
 from syncd.web.api_wire import Fault, Handler, Route, Service, fault_response, response
 from syncd.web.health import Health
 from syncd.web.metrics import Metrics
@@ -59,17 +61,19 @@ _BACKLOG: Final = 64
 _log = structlog.get_logger("syncd.web")
 
 
-def control_app(plant: Plant) -> web.Application:
-    """Return the application of the control socket: the API without a token, health, metrics."""
+def control_app(plant: Plant, *, explain: api_why.Explain | None = None) -> web.Application:
+    """Return the application of the control socket: the API without a token, health, metrics; `explain` says why."""
     standings = Standings(plant)
     service = Service(plant=plant, source="cli")
     app = web.Application()
     app.add_routes([*Health(plant).routes(), *Metrics(plant, standings).routes()])
-    app.add_routes(_api(service, standings))
+    app.add_routes(_api(service, standings, explain))
     return app
 
 
-def public_app(plant: Plant, routes: Iterable[web.RouteDef] = ()) -> web.Application:
+def public_app(
+    plant: Plant, routes: Iterable[web.RouteDef] = (), *, explain: api_why.Explain | None = None
+) -> web.Application:
     """Return the application for the network: health, these routes (webhooks), and what the settings switch on."""
     http = plant.settings.http
     standings = Standings(plant)
@@ -79,7 +83,7 @@ def public_app(plant: Plant, routes: Iterable[web.RouteDef] = ()) -> web.Applica
         app.add_routes(Metrics(plant, standings).routes())
     if http.api_token:
         service = Service(plant=plant, source="api")
-        app.add_routes(_guarded(http.api_token.reveal(), _api(service, standings)))
+        app.add_routes(_guarded(http.api_token.reveal(), _api(service, standings, explain)))
     return app
 
 
@@ -116,9 +120,10 @@ def _mode(path: Path) -> int:
 _Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def _api(service: Service, standings: Standings) -> list[web.RouteDef]:
+def _api(service: Service, standings: Standings, explain: api_why.Explain | None) -> list[web.RouteDef]:
     tables = (
         routes_of(standings),
+        api_why.routes_of(explain),
         api_stock.ROUTES,
         api_listings.ROUTES,
         api_orders.ROUTES,

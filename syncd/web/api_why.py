@@ -1,0 +1,86 @@
+"""The API of explanations: why a listing shows its number, and how more came to be sold than there was."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
+
+import msgspec
+from aiohttp import web
+from sqlalchemy import Connection
+
+from syncd.core.terms import Instant
+from syncd.store.views_history import History, order_histories, sku_histories
+from syncd.web.api_facts import When, instant_of
+from syncd.web.api_listings import require_account
+from syncd.web.api_wire import Answer, Fault, Route, Service, query_of
+from syncd.web.postmortem import postmortem
+
+READ_S: Final = 30.0
+"""Longest wait for what the store knows."""
+
+Explain: TypeAlias = Callable[[str, str], Awaitable[object | None]]
+"""Explains a SKU on one account, or with an empty one on all; None for an unknown SKU."""
+
+
+class WhyQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """On which account; empty: on all."""
+
+    account: str = ""
+
+
+class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of which account, and from when on; left out: of all, from shortly before the last incident on."""
+
+    account: str = ""
+    since: When | None = None
+
+
+async def get_postmortem(service: Service, request: web.Request) -> Answer:
+    """Return the timeline of a SKU, or of every SKU of an order by its number or id; SKUs come first."""
+    name, asked = request.match_info["name"], query_of(request, HistoryQuery)
+    if asked.account:
+        require_account(service.plant, asked.account)
+    now = service.plant.clock.now()
+    since = None if asked.since is None else instant_of(asked.since, now=now, name="since")
+    async with asyncio.timeout(READ_S):
+        orders, found = await service.plant.store.read(lambda conn: _found(conn, name, asked.account, since))
+    if len(orders) > 1:
+        raise Fault(409, f"several orders are called {name}: {', '.join(orders)}; name the account")
+    if not orders and found is None:
+        raise Fault(404, f"neither a SKU nor an order is called {name}")
+    account = "" if orders else asked.account
+    told = [postmortem(history, account=account, since=since) for history in found or ()]
+    return Answer(body={"order": orders[0] if orders else None, "skus": told})
+
+
+def _found(conn: Connection, name: str, account: str, since: Instant | None) -> tuple[list[str], list[History] | None]:
+    found = sku_histories(conn, name, since=since)
+    return ([], found) if found is not None else _of_order(conn, name, account, since)
+
+
+def _of_order(
+    conn: Connection, name: str, account: str, since: Instant | None
+) -> tuple[list[str], list[History] | None]:
+    orders, found = order_histories(conn, name, account=account, since=since)
+    return orders, found if orders else None
+
+
+def routes_of(explain: Explain | None) -> tuple[Route, ...]:
+    """Return the routes; without somebody who explains there is the history only."""
+
+    async def get_why(service: Service, request: web.Request) -> Answer:
+        """Return why each listing of a SKU shows its number."""
+        sku, asked = request.match_info["sku"], query_of(request, WhyQuery)
+        if asked.account:
+            require_account(service.plant, asked.account)
+        if explain is None:
+            raise Fault(501, "this daemon was started without its explanations")
+        async with asyncio.timeout(READ_S):
+            found = await explain(sku, asked.account)
+        if found is None:
+            raise Fault(404, f"unknown SKU: {sku}")
+        return Answer(body=found)
+
+    return (("GET", "/why/{sku:.+}", get_why), ("GET", "/postmortem/{name:.+}", get_postmortem))
