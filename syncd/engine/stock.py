@@ -22,8 +22,9 @@ from syncd.core.ledger import MovementKind, Posting
 from syncd.core.terms import AccountId, Sku, SkuId
 from syncd.engine.orders import apply_mapped
 from syncd.engine.work import Work
-from syncd.store import ledger, listings
-from syncd.store.ledger import KnownSku, OpenLine
+from syncd.store import ledger, listings, open_lines
+from syncd.store.ledger import KnownSku
+from syncd.store.open_lines import OpenLine
 from syncd.store.rows import PolicyRow
 
 MOST_UNITS = 1_000_000_000
@@ -235,7 +236,7 @@ def _map(work: Work, fact: MappingFact, *, trial: bool) -> None:
         if unknown:
             raise Refused(f"{account} has no listing {_some(unknown)}; refresh its catalogue")
         moves = [(by_ref[row.ref], None if row.sku is None else known[row.sku].sku_id) for row in rows]
-        lines = ledger.open_lines(work.conn, account, {row.ref.remote_id for row in rows})
+        lines = open_lines.of_listings(work.conn, account, {row.ref.remote_id for row in rows})
         for listing, sku_id in moves:
             before = listing.sku_id
             _map_one(work, listing, sku_id)
@@ -262,7 +263,7 @@ def _move_lines(work: Work, account: AccountId, lines: Iterable[OpenLine], sku_i
                 )
                 work.post(posting, source=account, at=work.now, reason="its listing was mapped to another SKU")
         if not trial:
-            ledger.move_line(work.conn, line, sku_id)
+            open_lines.move(work.conn, line, sku_id)
 
 
 def _map_one(work: Work, listing: Any, sku_id: SkuId | None) -> None:
