@@ -134,18 +134,11 @@ def settings_text(
         simulator.notify_url = f"http://{listen}/webhooks/{name}"
         lines += [f"[channels.{name}]", f'adapter = "{part.adapter}"', f"poll_s = {part.poll_s}", "hand_edit_days = 0"]
         lines += ["", f"[channels.{name}.settings]"]
-        settings = {**simulator.settings(simulator.url), **_queue(simulator, part), **part.settings}
+        queue = simulator.queue_settings(simulator.url) if part.notices else {}
+        settings = {**simulator.settings(simulator.url), **queue, **part.settings}
         lines += [f"{key} = {_toml(value)}" for key, value in settings.items()]
         lines.append("")
     return "\n".join([*lines, extra])
-
-
-def _queue(simulator: Any, part: Part) -> Mapping[str, object]:
-    """Return the settings that read the remote's own queue of notices, where it has one."""
-    found: Mapping[str, object] = {}
-    if part.notices and hasattr(simulator, "queue_settings"):
-        found = simulator.queue_settings(simulator.url)
-    return found
 
 
 def _toml(value: object) -> str:

@@ -42,8 +42,8 @@ from syncd.testing.simulators import Receipt, Shown, Unknown
 
 CONFIRM_S = 120
 """Longer than any patch of this Amazon takes, by its usual knobs."""
-SWEEP_S = 0
-"""The published rate of searchOrders is limit enough; a rest after each sweep is the daemon's own habit."""
+SWEEP_S = 180
+"""What the published rate of searchOrders allows for good."""
 _KEY_ID = "AKIASIMULATED0000001"
 _ROUNDING_US = 2
 _SECOND_US = 1_000_000

@@ -123,7 +123,7 @@ async def _serve(terminal: Terminal, found: Adapter, simulator: Any, *, port: in
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serve(simulator, port=port) as url:
-        settings = simulator.settings(url)
+        settings = {**simulator.settings(url), **simulator.queue_settings(url)}
         told = {"adapter": found.name, "url": url, "control": f"{url}/_sim", "settings": settings}
         block = settings_block(found.name, settings)
         terminal.show(

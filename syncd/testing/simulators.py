@@ -136,6 +136,10 @@ class Simulator(ABC):
     def set_shown(self, place: str | ListingRef, quantity: int) -> None:
         """Let a person edit the number of a SKU's first listing, or of a listing; raises `Unknown`."""
 
+    def queue_settings(self, url: str) -> dict[str, Any]:  # noqa: ARG002  (most have no queue)
+        """Return the adapter settings that read its own queue of notices; empty where it has none."""
+        return {}
+
     def stock(self, sku: str, quantity: int) -> None:
         """Let a SKU show `quantity`; raises `Unknown`."""
         self.set_shown(sku, quantity)

@@ -142,6 +142,9 @@ class Metrics:
             for lane in Lane
         }
         yield labelled("writes_waiting", "Listings with work.", by=("account", "lane"), values=waits.items())
+        resent = {(name,): float(sums.resent.get(name, 0)) for name in roster}
+        text = "Accepted writes, among the last, that were not in effect and were sent again."
+        yield labelled("writes_resent", text, by=("account",), values=resent.items())
         drift = {key: float(count) for key, count in found.drift.items()}
         yield labelled("drift", "Foreign changes that are kept.", by=("account", "state"), values=drift.items())
         listings = {

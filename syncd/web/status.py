@@ -21,6 +21,7 @@ from syncd.store.alerts import Standing
 from syncd.store.ledger import quarantine_size
 from syncd.store.session import StoreStats
 from syncd.store.views import moment, moment_or_none
+from syncd.store.views_history import resent_writes
 from syncd.store.views_listings import BrakeView, brakes
 from syncd.store.views_status import (
     NO_LISTINGS,
@@ -92,7 +93,8 @@ class AccountStatus:
     """One channel account. `feed_age_s` is how old the newest order could be that is not known (None: never read).
 
     `silent_s` is how long ago the last whole scan of its orders began, `lags` what was measured, `lags_delayed` how
-    many lags since the start were left out because the account was not reached when they began.
+    many lags since the start were left out because the account was not reached when they began. `resent` is how many of
+    the last writes were accepted, not in effect, and sent again.
     `undated` are the first orders without a ship-by date, `undated_count` is how many there are.
     """
 
@@ -116,6 +118,7 @@ class AccountStatus:
     undated_count: int = 0
     lags: tuple[Figures, ...] = ()
     lags_delayed: int = 0
+    resent: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +165,7 @@ class Sums:
 
     tallies: Mapping[AccountId, Tally]
     oversold_units: int
+    resent: Mapping[AccountId, int]
 
 
 def snapshot(conn: Connection) -> Snapshot:
@@ -181,7 +185,7 @@ def snapshot(conn: Connection) -> Snapshot:
 
 
 def _sums(conn: Connection) -> Sums:
-    return Sums(tallies=tallies(conn), oversold_units=oversold_units(conn))
+    return Sums(tallies=tallies(conn), oversold_units=oversold_units(conn), resent=resent_writes(conn))
 
 
 class Standings:
@@ -258,6 +262,7 @@ def _account(plant: Plant, name: AccountId, found: Snapshot, sums: Sums, now: In
         undated_count=0 if opened is None else len(opened.undated),
         lags=tuple(plant.house.lags.figures(name, at=now)),
         lags_delayed=plant.house.lags.delayed(name),
+        resent=sums.resent.get(name, 0),
     )
 
 
