@@ -52,6 +52,10 @@ class Origin(StrEnum):
 class Kind(StrEnum):
     """What does not fit together."""
 
+    CATALOGUE = "catalogue"
+    """The catalogue of the account was never read to its end: listings are missing here."""
+    ORDERS = "orders"
+    """The orders of the account were never read to their end: open ones are missing here."""
     NO_STOCK = "no_stock"
     """No opening stock is known: nothing will be written for it."""
     NUMBERS = "numbers"

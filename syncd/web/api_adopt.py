@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Annotated, Final
 
 import msgspec
@@ -12,8 +14,9 @@ from sqlalchemy import Connection
 
 from syncd.core.facts import Counted, CountFact, CountRow
 from syncd.core.terms import AccountId, Instant, Location, Sku
+from syncd.store import accounts as feeds
 from syncd.store.views_adoption import situation
-from syncd.web.adoption import Asked, Plan, PlannedSku, Treatment, make_plan
+from syncd.web.adoption import Asked, Kind, Mismatch, Plan, PlannedSku, Treatment, make_plan
 from syncd.web.api_facts import (
     MOST_ROWS,
     Forceable,
@@ -118,9 +121,21 @@ async def _plan(plant: Plant, *, believe: str, counts: tuple[CountRow, ...], now
 
     def work(conn: Connection) -> Plan:
         # In the reader's thread: with a million listings it takes seconds.
-        return make_plan(situation(conn), asked)
+        plan = make_plan(situation(conn), asked)
+        return replace(plan, mismatches=(*_unread(conn, accounts), *plan.mismatches))
 
     return await plant.store.read(work)
+
+
+def _unread(conn: Connection, names: Iterable[AccountId]) -> Iterator[Mismatch]:
+    """Yield what is still being read: until then a plan is not whole."""
+    for name in names:
+        catalogue = feeds.feed(conn, name, feeds.CATALOGUE)
+        if catalogue is None or catalogue.scanned_at is None:
+            yield Mismatch(kind=Kind.CATALOGUE, account=name)
+        orders = feeds.feed(conn, name, feeds.ORDERS)
+        if orders is None or orders.complete_until is None:
+            yield Mismatch(kind=Kind.ORDERS, account=name)
 
 
 def _told(plan: Plan, plant: Plant, limit: int) -> dict[str, object]:

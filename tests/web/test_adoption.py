@@ -9,8 +9,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from sqlalchemy import Connection
 
+from syncd.core.terms import AccountId
 from syncd.settings import ChannelSettings
+from syncd.store import accounts
 from syncd.web.api import control_app, control_socket
 from tests.web.conftest import Api
 from tests.web.rig import Rig, running, served
@@ -47,8 +50,26 @@ async def test_the_plan_without_a_source(rig: Rig, api: Api) -> None:
     assert kinds(told) == {
         ("no_stock", "A"), ("no_stock", "B"), ("no_stock", "b"), ("numbers", "A"), ("one_channel", "B"),
         ("one_channel", "b"), ("one_channel", "SET"), ("similar", "B"), ("no_sku", ""), ("unread", "b"),
-        ("stray", "ZZ"),
+        ("stray", "ZZ"), ("catalogue", ""), ("orders", ""),
     }  # fmt: skip
+
+
+async def test_a_plan_says_what_is_still_being_read(rig: Rig, api: Api) -> None:
+    """As long as the catalogue or the orders of an account were not read to their end, the plan names it first."""
+    await trade(rig)
+    told = (await api.get("/adopt"))[1]["mismatches"][:4]
+    assert [(row["kind"], row["account"]) for row in told] == [
+        ("catalogue", "shop"), ("orders", "shop"), ("catalogue", "mall"), ("orders", "mall"),
+    ]  # fmt: skip
+    done = accounts.Feed(cursor="", complete_until=1, scanned_at=1)
+
+    def read(conn: Connection) -> None:
+        for name in ("shop", "mall"):
+            for feed in (accounts.ORDERS, accounts.CATALOGUE):
+                accounts.save_feed(conn, AccountId(name), feed, done)
+
+    await rig.plant.store.write(read)
+    assert not {"catalogue", "orders"} & {kind for kind, _ in kinds((await api.get("/adopt"))[1])}
 
 
 async def test_opening_stock_from_a_channel(rig: Rig, api: Api) -> None:
