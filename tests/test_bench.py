@@ -22,9 +22,10 @@ BENCHES = {
         {"lines_per_s", "ratio_to_raw", "ratio_full_to_empty"},
     ),
     "reaction": ("--skus 200 --seconds 0.2 --orders 40", {"p50_ms", "p99_ms", "ack_p99_ms", "orders_per_s"}),
-    "saturation": ("--listings 300", {"shopify"}),
+    "saturation": ("--listings 300 --only shopify --only rakuten", {"shopify", "rakuten"}),
     "memory": ("--skus 50 --rest-s 0.1", {"rss_mb", "ready_s"}),
     "replay": ("--file {trace}", {"wrong", "unbalanced", "same", "oversold", "hidden", "writes"}),
+    "frontier": ("--trace {trace} --seeds 1 --policies pool batch", {"pool sold", "pool oversold", "batch writes"}),
     "hour": ("--virtual-s 60", {"seconds", "wrong"}),
 }
 """The options of a tiny run, and figures that it has to print."""

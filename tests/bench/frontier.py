@@ -387,7 +387,8 @@ def main() -> None:
     if options.out is not None:
         options.out.write_text(draw(results, f"{options.trace.name}, K = {options.compress:g}"), encoding="utf-8")
     if options.json:
-        sys.stdout.write(json.dumps({"name": "frontier", "figures": results, "settings": settings}) + "\n")
+        flat = {f"{name} {field}": number for name, found in results.items() for field, number in found.items()}
+        sys.stdout.write(json.dumps({"name": "frontier", "figures": flat, "settings": settings}) + "\n")
 
 
 if __name__ == "__main__":
