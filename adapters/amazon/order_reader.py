@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from adapters.amazon import order_feed
 from adapters.amazon.api import GET_ORDER, READ_S, SEARCH_ORDERS, Api, encoded, within
 from adapters.amazon.order_feed import Cursor
-from adapters.amazon.orders import Order, OrderFound, OrdersFound, is_ours, snapshot
+from adapters.amazon.orders import GIVE_SETTLE_US, Order, OrderFound, OrdersFound, is_ours, snapshot
 from adapters.amazon.settings import AmazonSettings
+from adapters.amazon.wire import SECOND_US
 from syncd.sdk.channel import Clock, Instant, OrderPage, OrderSnapshot
 from syncd.sdk.errors import RejectedError
 from syncd.sdk.http import Answer
@@ -92,7 +93,8 @@ class OrderReader:
             self._ordered[item.order_item_id] = most
         while len(self._ordered) > MOST_REMEMBERED:
             del self._ordered[next(iter(self._ordered))]
-        return snapshot(order, read_at=read_at, fresh=fresh, ordered=self._ordered)
+        settle_us = min(GIVE_SETTLE_US, round(self._settings.confirm_s * SECOND_US))
+        return snapshot(order, read_at=read_at, fresh=fresh, ordered=self._ordered, settle_us=settle_us)
 
     async def order(self, order_id: str) -> Order | None:
         """Return an order as Amazon states it; None where there is none.

@@ -173,12 +173,18 @@ def is_ours(order: Order, marketplace_id: str) -> bool:
 
 
 def snapshot(
-    order: Order, *, read_at: Instant, fresh: bool = False, ordered: Mapping[str, int] | None = None
+    order: Order,
+    *,
+    read_at: Instant,
+    fresh: bool = False,
+    ordered: Mapping[str, int] | None = None,
+    settle_us: int = GIVE_SETTLE_US,
 ) -> OrderSnapshot:
     """Return an order as syncd knows it; raises `ProtocolError` for a time that is none.
 
     `ordered` is the most that was ever read of each item: the older API showed a cancelled item as ordered 0 times, and
-    it is not said that this one does not.
+    it is not said that this one does not. `settle_us` is for how long after a change Amazon's own number may still
+    follow it.
     """
     most = ordered or {}
     amount, currency = value_of(order)
@@ -188,7 +194,7 @@ def snapshot(
         version=instant(order.last_updated_time),
         read_at=read_at,
         ordered_at=instant(order.created_time),
-        lines=tuple(_line(order, item, most.get(item.order_item_id, 0)) for item in order.order_items),
+        lines=tuple(_line(order, item, most.get(item.order_item_id, 0), settle_us) for item in order.order_items),
         cancelled=order.status == CANCELLED,
         closed=order.status in ("SHIPPED", CANCELLED),
         fresh=fresh,
@@ -202,7 +208,7 @@ def snapshot(
     )
 
 
-def _line(order: Order, item: OrderItem, most: int) -> OrderLine:
+def _line(order: Order, item: OrderItem, most: int, settle_us: int) -> OrderLine:
     ordered = max(item.quantity_ordered, most, 0)
     shipped = min(max(item.fulfillment.quantity_fulfilled, 0), ordered) if item.fulfillment else 0
     cancelled = cancelled_of(order, item, ordered=ordered, shipped=shipped)
@@ -216,7 +222,7 @@ def _line(order: Order, item: OrderItem, most: int) -> OrderLine:
         cancelled_as=Comeback.PHANTOM if phantom else Comeback.SELLABLE,
         shipped=shipped,
         take=_take(order),
-        gives=() if phantom or not cancelled else (_give(order, item, cancelled),),
+        gives=() if phantom or not cancelled else (_give(order, item, cancelled, settle_us),),
     )
 
 
@@ -256,14 +262,14 @@ def _take(order: Order) -> Span:
     return Span(earliest=created - BEFORE_US, latest=latest)
 
 
-def _give(order: Order, item: OrderItem, cancelled: int) -> Give:
+def _give(order: Order, item: OrderItem, cancelled: int, settle_us: int) -> Give:
     """Return what Amazon puts back, at some time between the order and its last change, for no other time is told."""
     return Give(
         give_id=f"cancel-{item.order_item_id}",
         quantity=cancelled,
         span=Span(
             earliest=instant(order.created_time) - BEFORE_US,
-            latest=instant(order.last_updated_time) + GIVE_SETTLE_US,
+            latest=instant(order.last_updated_time) + settle_us,
         ),
     )
 

@@ -50,7 +50,7 @@ CUT_CHANNELS: Final = ("amazon", "rakuten")
 DOWN_CHANNEL: Final = "rakuten"
 
 CALM: Final[Mapping[str, Faults]] = {
-    "amazon": Faults(late_webhooks_s=1.0),  # notifications come within a minute of the shop
+    "amazon": Faults(late_webhooks_s=1.0, lost_webhooks=0.02, double_webhooks=0.05),  # within a minute of the shop
     "rakuten": Faults(late_webhooks_s=0.1, lost_webhooks=0.02),
     "shopify": Faults(late_webhooks_s=0.1, lost_webhooks=0.02, double_webhooks=0.05),
     "qoo10": Faults(lost_webhooks=1.0),  # has none: its orders are polled
