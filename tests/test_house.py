@@ -52,7 +52,7 @@ EMPTY_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "manage
 UNFINISHED_WORDS = ("TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK", "Not" + "ImplementedError")
 UNFINISHED = re.compile(rf"\b({'|'.join(UNFINISHED_WORDS)})\b")
 ELSEWHERE_PATTERNS = (
-    r"/wo" + r"rk/(main|shared|\.library)",
+    r"/wo" + r"rk/(main|shared|\.lib" + r"rary)",
     r"/ro" + r"ot/",
     r"\.pye" + r"nv\b",
     r"\bpy" + r"pi\.org",

@@ -156,9 +156,9 @@ def test_libraries_take_the_same_way(lines: io.StringIO, secret: Secret) -> None
     try:
         fails(secret.reveal())
     except ValueError:
-        logging.getLogger("some.library").exception("cannot %s: %s", "reach", secret.reveal())
+        logging.getLogger("some.package").exception("cannot %s: %s", "reach", secret.reveal())
     (first,) = events(lines)
-    assert (first["event"], first["area"], first["level"]) == ("library.message", "some.library", "error")
+    assert (first["event"], first["area"], first["level"]) == ("library.message", "some.package", "error")
     assert first["message"] == "cannot reach: ***"
     assert "ValueError: ***" in first["exception"]
 
@@ -199,7 +199,7 @@ def test_the_level_holds_for_us_and_for_libraries(level: str, written: int) -> N
     """Lines below the level are not written, wherever they come from."""
     stream = io.StringIO()
     log.configure(form="json", level=level, stream=stream)
-    for entry in (ENTRY, logging.getLogger("some.library")):
+    for entry in (ENTRY, logging.getLogger("some.package")):
         for method in ("debug", "info", "warning", "error"):
             getattr(entry, method)("some.event")
     assert len(events(stream)) == 2 * written
@@ -245,7 +245,7 @@ def test_priorities_are_those_of_syslog(monkeypatch: pytest.MonkeyPatch, level: 
     monkeypatch.setenv("JOURNAL_STREAM", "8:1234")
     stream = io.StringIO()
     log.configure(level="debug", stream=stream)
-    for entry in (ENTRY, logging.getLogger("some.library")):
+    for entry in (ENTRY, logging.getLogger("some.package")):
         getattr(entry, level)("some.event")
     assert [line[:3] for line in stream.getvalue().splitlines()] == [f"<{priority}>"] * 2
 
@@ -269,7 +269,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(stream: io.StringIO) -> None
     if not isinstance(stream, Broken):
         stream.close()
     ENTRY.error("some.event")
-    logging.getLogger("some.library").error("some text")
+    logging.getLogger("some.package").error("some text")
 
 
 def test_configuring_again_moves_all_loggers() -> None:
@@ -279,6 +279,6 @@ def test_configuring_again_moves_all_loggers() -> None:
     ENTRY.info("first.event")
     log.configure(form="json", stream=second)
     ENTRY.info("second.event")
-    logging.getLogger("some.library").warning("text")
+    logging.getLogger("some.package").warning("text")
     assert [event["event"] for event in events(first)] == ["first.event"]
     assert [event["event"] for event in events(second)] == ["second.event", "library.message"]

@@ -245,7 +245,7 @@ async def test_no_secret_in_any_error_or_log(remote: Any, client_of: Any, fault:
     lines = io.StringIO()
     log.configure(form="json", level="debug", stream=lines)
     log.logger("test").error("call.failed", error=error, text=str(error), exc_info=error)
-    logging.getLogger("some.library").error("failed: %s", error, exc_info=error)
+    logging.getLogger("some.package").error("failed: %s", error, exc_info=error)
     context = error.__context__
     shown = [str(error), repr(error), repr(vars(error)), "".join(traceback.format_exception(error)), lines.getvalue()]
     for canary in CANARIES:
