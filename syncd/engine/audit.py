@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import structlog
@@ -12,18 +12,15 @@ from sqlalchemy import Connection
 from syncd.core.facts import SeenFact
 from syncd.core.plan import Lane
 from syncd.core.terms import SECOND_US, Seen
-from syncd.engine.channels import Account
+from syncd.engine.channels import CALL_S, Account, guarded
 from syncd.engine.intake import Intake
 from syncd.engine.timing import nap
 from syncd.sdk.channel import Clock
-from syncd.sdk.errors import ChannelError, NoTurn, TransientError
 from syncd.store import history, inbox, listings
 from syncd.store.inbox import Entry
 from syncd.store.listings import Listing
-from syncd.store.session import Store, StoreBusy, StoreFull
+from syncd.store.session import Store
 
-CALL_S = 180.0
-"""Longest wait for one call of an adapter; its own timeouts are shorter."""
 READ_RETRY_US = 5 * SECOND_US
 """When a reading that failed is due again."""
 PIECE = 50
@@ -47,7 +44,7 @@ class Audit:
         """Read listings whose range is to be narrowed."""
         while not stop.is_set():
             self._account.reads.clear()
-            if not await self._guarded(self.verify):
+            if not await guarded(self._account, self.verify):
                 await nap(await self._idle_s(), stop, self._account.reads)
 
     async def _idle_s(self) -> float:
@@ -62,25 +59,6 @@ class Audit:
             started = self._clock.monotonic()
             await self.sweep(stop)
             await nap(self._account.settings.sweep_s - (self._clock.monotonic() - started), stop)
-
-    async def _guarded(self, work: Callable[[], Awaitable[int]]) -> int:
-        try:
-            await self._account.pulse.ready()
-            count = await work()
-        except (StoreBusy, StoreFull):
-            raise
-        except NoTurn as error:
-            await self._account.pulse.turn(error)
-            return 0
-        except ChannelError as error:
-            self._account.pulse.failed(error)
-            return 0
-        except TimeoutError:
-            self._account.pulse.failed(TransientError(f"no answer to a call within {CALL_S:.0f} s"))
-            return 0
-        if count:  # nothing was due: then the channel was not asked
-            self._account.pulse.answered()
-        return count
 
     async def verify(self) -> int:
         """Read what is due once; return how many listings."""
@@ -101,7 +79,7 @@ class Audit:
                 break
             after = found[-1].id
             there = [x for x in found if not x.vanished and not x.in_flight]
-            total += await self._guarded(partial(self._read, there))
+            total += await guarded(self._account, partial(self._read, there))
             await nap(pause_s, stop)
         return total
 

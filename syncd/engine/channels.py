@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -21,9 +21,12 @@ from syncd.sdk.errors import AuthError, ChannelError, NoTurn, ProtocolError, Tra
 from syncd.sdk.features import HealthFigure, Key
 from syncd.settings import ChannelSettings, PolicyDefaults
 from syncd.settings.windows import Window, end_of, read_window
+from syncd.store.session import StoreBusy, StoreFull
 
 AUTH_WAIT_S = 60.0
 """How long a channel is left alone after it refused our credentials."""
+CALL_S = 180.0
+"""Longest wait for one call of an adapter that reads; its own timeouts are shorter."""
 MOST_TURN_S = 60.0
 """Longest rest of a loop whose kind of call has no turn, before it looks again."""
 
@@ -185,6 +188,31 @@ def pulse_of(
     """Return the pulse of an account that has not been asked yet."""
     windows = tuple(read_window(text) for text in settings.maintenance)
     return Pulse(account=settings.name, clock=clock, random=random, report=report, windows=windows)
+
+
+async def guarded(account: Account, work: Callable[[], Awaitable[int]]) -> int:
+    """Do one round of reading a channel once it may be asked; return how much there was, 0 where it failed.
+
+    A failure slows the channel, a budget without a turn only this kind of call. A round that found nothing to ask for
+    says nothing of the channel. Raises what the store raises.
+    """
+    try:
+        await account.pulse.ready()
+        found = await work()
+    except (StoreBusy, StoreFull):
+        raise
+    except NoTurn as error:
+        await account.pulse.turn(error)
+        return 0
+    except ChannelError as error:
+        account.pulse.failed(error)
+        return 0
+    except TimeoutError:
+        account.pulse.failed(TransientError(f"no answer to a call within {CALL_S:.0f} s"))
+        return 0
+    if found:
+        account.pulse.answered()
+    return found
 
 
 Roster = dict[AccountId, Account]

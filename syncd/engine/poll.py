@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import structlog
 
 from syncd.core.facts import CatalogueFact, Fact, OrderFact, ScanFact
 from syncd.core.terms import SECOND_US, Instant, OrderSnapshot
-from syncd.engine.channels import Account
+from syncd.engine.channels import CALL_S, Account, guarded
 from syncd.engine.intake import Intake
 from syncd.engine.timing import nap
 from syncd.sdk.channel import Clock
-from syncd.sdk.errors import ChannelError, NoTurn, TransientError
 from syncd.store import accounts
-from syncd.store.session import Store, StoreBusy, StoreFull
+from syncd.store.session import Store
 
 REMEMBERED = 20_000
 """Most snapshots remembered per account, so that the overlap of the feed is not put into the inbox again and again."""
-CALL_S = 180.0
-"""Longest wait for one call of an adapter; its own timeouts are shorter."""
 IDLE_S = 30.0
 """How long a loop rests that was not hinted; a lost hint costs this much."""
 FETCH_RETRY_US = 30 * SECOND_US
@@ -46,14 +42,14 @@ class Poll:
         """Scan the order feed every `poll_s`, at once on a hint."""
         while not stop.is_set():
             self._account.orders.clear()
-            await self._guarded(self.scan)
+            await guarded(self._account, self.scan)
             await nap(self._account.settings.poll_s, stop, self._account.orders)
 
     async def run_fetch(self, stop: asyncio.Event) -> None:
         """Fetch orders that something said to have changed."""
         while not stop.is_set():
             self._account.fetches.clear()
-            found = await self._guarded(self.fetch)
+            found = await guarded(self._account, self.fetch)
             if not found:
                 await nap(IDLE_S, stop, self._account.fetches)
 
@@ -61,27 +57,8 @@ class Poll:
         """Read the catalogue at start, every `catalogue_s`, and on a hint."""
         while not stop.is_set():
             if await self._catalogue_due():
-                await self._guarded(self.catalogue)
+                await guarded(self._account, self.catalogue)
             await nap(min(IDLE_S, self._account.settings.catalogue_s), stop)
-
-    async def _guarded(self, work: Callable[[], Awaitable[int]]) -> int:
-        try:
-            await self._account.pulse.ready()
-            found = await work()
-        except (StoreBusy, StoreFull):
-            raise
-        except NoTurn as error:
-            await self._account.pulse.turn(error)
-            return 0
-        except ChannelError as error:
-            self._account.pulse.failed(error)
-            return 0
-        except TimeoutError:
-            self._account.pulse.failed(TransientError(f"no answer to a call within {CALL_S:.0f} s"))
-            return 0
-        if found:  # nothing was found to ask for: then the channel was not asked
-            self._account.pulse.answered()
-        return found
 
     async def scan(self) -> int:
         """Read the order feed to its end; return how many pages it had."""
