@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from syncd.sdk.address import address_problems
 from syncd.sdk.errors import Problem
 from syncd.sdk.secret import Secret
 
@@ -24,7 +25,6 @@ _MARKETPLACE = re.compile(r"[A-Z0-9]{10,20}")
 _QUEUE = re.compile(r"https://sqs\.[a-z0-9-]+\.amazonaws\.com/\d{12}/[A-Za-z0-9_-]{1,80}")
 _AWS_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _UNSET = Secret("")
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,15 +106,7 @@ class AmazonSettings:
 
     def _address_problems(self) -> Iterator[Problem]:
         for name in ("base_url", "lwa_url", "queue_endpoint"):
-            text = getattr(self, name)
-            url = urlsplit(text)
-            loopback = url.scheme == "http" and url.hostname in _LOOPBACK
-            if text and not (loopback or (url.scheme == "https" and url.hostname)):
-                yield Problem(
-                    place=f"settings.{name}",
-                    message="is neither https nor a simulator on this machine",
-                    remedy="leave it out; it is only for simulators",
-                )
+            yield from address_problems(name, getattr(self, name))
         if self.region not in HOSTS:
             yield Problem(place="settings.region", message="is not one of fe, na, eu", remedy='"fe" for Amazon.co.jp')
 

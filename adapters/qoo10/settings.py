@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from urllib.parse import urlsplit
 
+from syncd.sdk.address import address_problems
 from syncd.sdk.errors import Problem
 from syncd.sdk.secret import Secret
 
@@ -18,7 +18,6 @@ MOST_RESCAN_DAYS = 90
 """A search reaches back 90 days at most (QAPI result code -10003)."""
 
 _UNSET = Secret("")
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +66,7 @@ class Qoo10Settings:
         return [*self._text_problems(), *self._number_problems()]
 
     def _text_problems(self) -> Iterator[Problem]:
-        url = urlsplit(self.base_url)
-        loopback = url.scheme == "http" and url.hostname in _LOOPBACK
-        if self.base_url and not (loopback or (url.scheme == "https" and url.hostname)):
-            yield Problem(
-                place="settings.base_url",
-                message="is neither https nor a simulator on this machine",
-                remedy="leave it out; it is only for simulators",
-            )
+        yield from address_problems("base_url", self.base_url)
         if not self.key and not self.api_key:
             yield Problem(
                 place="settings.key",

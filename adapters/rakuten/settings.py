@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from urllib.parse import urlsplit
 
+from syncd.sdk.address import address_problems
 from syncd.sdk.errors import Problem
 from syncd.sdk.secret import Secret
 
@@ -20,7 +20,6 @@ MOST_PUSHES_PER_S = 5.0
 
 _SHOP = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _UNSET = Secret("")
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,14 +74,7 @@ class RakutenSettings:
             )
 
     def _address_problems(self) -> Iterator[Problem]:
-        url = urlsplit(self.base_url)
-        loopback = url.scheme == "http" and url.hostname in _LOOPBACK
-        if self.base_url and not (loopback or (url.scheme == "https" and url.hostname)):
-            yield Problem(
-                place="settings.base_url",
-                message="is neither https nor a simulator on this machine",
-                remedy="leave it out; it is only for simulators",
-            )
+        yield from address_problems("base_url", self.base_url)
         if self.shop_url and not _SHOP.fullmatch(self.shop_url):
             yield Problem(
                 place="settings.shop_url",

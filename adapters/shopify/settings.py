@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
+from syncd.sdk.address import address_problems, is_simulator
 from syncd.sdk.errors import Problem
 from syncd.sdk.secret import Secret
 
@@ -19,7 +19,6 @@ _SHOP = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]*\.myshopify\.com")
 _VERSION = re.compile(r"20\d\d-(01|04|07|10)")
 _LOCATION = re.compile(r"(gid://shopify/Location/)?[1-9]\d{0,19}")
 _UNSET = Secret("")
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +66,8 @@ class ShopifySettings:
         return [*self._address_problems(), *self._credential_problems(), *self._value_problems()]
 
     def _address_problems(self) -> Iterator[Problem]:
-        url = urlsplit(self.base_url)
-        loopback = url.scheme == "http" and url.hostname in _LOOPBACK
-        if self.base_url and not (loopback or (url.scheme == "https" and url.hostname)):
-            yield Problem(
-                place="settings.base_url",
-                message="is neither https nor a simulator on this machine",
-                remedy="leave it out; it is only for simulators",
-            )
-        if not _SHOP.fullmatch(self.shop) and not (loopback and not self.shop):
+        yield from address_problems("base_url", self.base_url)
+        if not _SHOP.fullmatch(self.shop) and not (is_simulator(self.base_url) and not self.shop):
             yield Problem(
                 place="settings.shop",
                 message="is not a myshopify.com name",

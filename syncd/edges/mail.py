@@ -17,6 +17,7 @@ import aiosmtplib
 
 from syncd.edges.letters import Letter
 from syncd.log import logger
+from syncd.sdk.address import LOOPBACK
 from syncd.sdk.errors import AuthError, ChannelError, ConfigError, Problem, RejectedError, TransientError
 from syncd.sdk.secret import Secret, redact
 
@@ -27,7 +28,6 @@ LEAVE_S: Final = 5.0
 
 _PORTS: Final = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 _STARTTLS: Final = {"smtp": None, "smtp+starttls": True, "smtps": False}  # None: where the server offers it
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _FOR_GOOD: Final = 500  # reply codes from here on will be the same next time (RFC 5321, section 4.2.1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -49,7 +49,7 @@ class MailRoute:
     def __init__(self, *, url: str, sender: str, recipients: Sequence[str], tls: ssl.SSLContext | None = None) -> None:
         self._scheme, self._host, self._port, self._username, self._password = _server(url)
         # A mail server on this machine often has a certificate of its own making, and nobody listens in between.
-        self._start_tls = False if self._host in _LOOPBACK and self._scheme == "smtp" else _STARTTLS[self._scheme]
+        self._start_tls = False if self._host in LOOPBACK and self._scheme == "smtp" else _STARTTLS[self._scheme]
         self._sender = sender
         self._from = _address("alerts.mail_from", sender)
         self._to = [_address("alerts.mail_to", recipient) for recipient in recipients]
@@ -92,7 +92,7 @@ class MailRoute:
     async def _login(self, client: aiosmtplib.SMTP) -> None:
         if not self._username:
             return
-        if client.get_transport_info("sslcontext") is None and self._host not in _LOOPBACK:
+        if client.get_transport_info("sslcontext") is None and self._host not in LOOPBACK:
             raise AuthError("the mail server offers no TLS, and the password does not go out in clear")
         await client.login(self._username, self._password.reveal())
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from urllib.parse import SplitResult, urlsplit
 
+from syncd.sdk.address import LOOPBACK
 from syncd.settings.report import Report
 from syncd.settings.shape import POSTGRES_SCHEMES, Alerts, ChannelSettings, Daemon, Http, Mqtt, ShipDateSettings
 from syncd.settings.windows import FORMS, WEEKDAYS, read_time, read_window, read_zone
@@ -21,8 +22,6 @@ SOCKET_MAX_BYTES = 107
 CHANNEL_NAME = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
 
 CHANNEL_NAME_MAX = 32
-
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def split_url(url: str) -> SplitResult | None:

@@ -113,7 +113,7 @@ async def test_starttls_that_is_asked_for_is_needed() -> None:
         with pytest.raises(AuthError, match="STARTTLS"):
             await route_to(mailbox, scheme="smtp+starttls").send(letter())
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(mail, "_LOOPBACK", frozenset())
+            patch.setattr(mail, "LOOPBACK", frozenset())
             with pytest.raises(AuthError, match="in clear"):
                 await route_to(mailbox, user="a:open%20sesame@").send(letter())
     assert (mailbox.logins, mailbox.mails) == ([], [])
