@@ -18,7 +18,7 @@ from urllib.parse import quote
 import msgspec
 
 from adapters.amazon.settings import AmazonSettings
-from adapters.amazon.token import NOTIFICATIONS, Token
+from adapters.amazon.token import NOTIFICATIONS, renewing
 from syncd.sdk.channel import Context
 from syncd.sdk.errors import AuthError, RejectedError, SyncdError, TransientError
 from syncd.sdk.http import Answer, Client, Timeouts
@@ -115,8 +115,8 @@ class Api:
             tries=READ_TRIES,
             user_agent=USER_AGENT,
         )
-        self.seller = Token(login, settings=settings, clock=context.clock)
-        self._grantless = Token(login, settings=settings, clock=context.clock, scope=NOTIFICATIONS)
+        self.seller = renewing(login, settings=settings, clock=context.clock)
+        self._grantless = renewing(login, settings=settings, clock=context.clock, scope=NOTIFICATIONS)
         self._budgets: dict[str, Budget] = {}
 
     def _client(self, timeout: Timeouts, tries: int) -> Client:

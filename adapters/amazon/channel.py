@@ -18,7 +18,6 @@ from adapters.amazon.order_reader import MOST_FETCH, OrderReader
 from adapters.amazon.queue import Queue
 from adapters.amazon.settings import AmazonSettings
 from adapters.amazon.subscriptions import Subscriptions
-from adapters.amazon.token import TOTAL_S as TOKEN_TOTAL_S
 from adapters.amazon.writer import LEARN_S, MOST_PATCHES, PUSH_S, Writer
 from syncd.sdk.channel import (
     Context,
@@ -35,6 +34,7 @@ from syncd.sdk.channel import (
 )
 from syncd.sdk.errors import ConfigError
 from syncd.sdk.features import CancelWish, HealthFigure, Received
+from syncd.sdk.renewing import TOTAL_S as TOKEN_TOTAL_S
 
 STALENESS_S = 30.0
 """How old a number may be that an answer shows; Amazon states none."""

@@ -6,7 +6,6 @@ lives 3,600 seconds; operations that act for no seller take a token of the clien
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -14,16 +13,13 @@ import msgspec
 
 from adapters.amazon.settings import AmazonSettings
 from syncd.sdk.channel import Clock
-from syncd.sdk.errors import AuthError, ProtocolError, RateLimited, SyncdError, TransientError
+from syncd.sdk.errors import AuthError, ProtocolError, SyncdError, TransientError
 from syncd.sdk.http import Answer, Client
+from syncd.sdk.renewing import Granted, RenewingToken
 from syncd.sdk.secret import Secret, sample
 
-TOTAL_S = 10.0
-"""A request for a token with its tries."""
 RENEW_BEFORE_S = 300.0
 """How long before its end a token is renewed, at most a fifth of its life."""
-LEAST_LIFE_S = 60.0
-"""A token is used for so long whatever its answer says, so that a broken answer does not ask for a token per call."""
 NOTIFICATIONS = "sellingpartnerapi::notifications"
 """The scope of the grantless calls for destinations (SP-API docs, grantless operations, 2026)."""
 
@@ -52,73 +48,32 @@ class Refusal(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-class Token:
-    """One token that renews itself. `form` says what it is asked for with; its secrets are revealed only there."""
+def renewing(client: Client, *, settings: AmazonSettings, clock: Clock, scope: str = "") -> RenewingToken:
+    """Return a token of the seller, or with a scope one that acts for nobody; secrets are revealed only in its form."""
 
-    def __init__(self, client: Client, *, settings: AmazonSettings, clock: Clock, scope: str = "") -> None:
-        self._client = client
-        self._settings = settings
-        self._clock = clock
-        self._scope = scope
-        self._lock = asyncio.Lock()
-        self._token = Secret("")
-        self._renew_at_s = 0.0
+    async def ask() -> Answer:
+        return await client.request(
+            "POST",
+            settings.login_url,
+            form=_form(settings, scope),
+            idempotent=True,
+            expect=(200, 400, 401, 403),
+            content="text",
+        )
 
-    async def token(self) -> str:
-        """Return the token, a new one where there is none or where it is about to end."""
-        if not self._is_due():
-            return self._token.reveal()
-        async with self._lock:
-            if self._is_due():
-                await self._renew()
-            return self._token.reveal()
-
-    async def after(self, refused: str, /) -> str:
-        """Return a newer token than the one that was refused; those who were refused together share it."""
-        async with self._lock:
-            if self._token.reveal() == refused:
-                await self._renew()
-            return self._token.reveal()
-
-    def _is_due(self) -> bool:
-        return not self._token or self._clock.monotonic() >= self._renew_at_s
-
-    async def _renew(self) -> None:
-        began_s = self._clock.monotonic()
-        grant = granted(await self._ask())
-        self._token = Secret(grant.access_token)
-        ahead_s = min(RENEW_BEFORE_S, grant.expires_in / 5)
-        self._renew_at_s = began_s + max(grant.expires_in - ahead_s, LEAST_LIFE_S)
-
-    async def _ask(self) -> Answer:
-        """Ask for a token. A failure here says nothing of the call that wanted one: that was certainly not sent."""
-        try:
-            async with asyncio.timeout(TOTAL_S):
-                return await self._client.request(
-                    "POST",
-                    self._settings.login_url,
-                    form=self._form(),
-                    idempotent=True,
-                    expect=(200, 400, 401, 403),
-                    content="text",
-                )
-        except TimeoutError:
-            error = TransientError(f"Amazon gives no token within {TOTAL_S:g} s", sent=False)
-        except RateLimited:
-            raise
-        except TransientError as fault:
-            error = TransientError(str(fault), retry_after_s=fault.retry_after_s, sent=False)
-        raise error
-
-    def _form(self) -> dict[str, str]:
-        given = self._settings
-        credentials = {"client_id": given.client_id, "client_secret": given.client_secret.reveal()}
-        if self._scope:
-            return {"grant_type": "client_credentials", "scope": self._scope, **credentials}
-        return {"grant_type": "refresh_token", "refresh_token": given.refresh_token.reveal(), **credentials}
+    return RenewingToken(
+        owner="Amazon", ask=ask, read=granted, ahead=lambda life_s: min(RENEW_BEFORE_S, life_s / 5), clock=clock
+    )
 
 
-def granted(answer: Answer) -> Grant:
+def _form(given: AmazonSettings, scope: str) -> dict[str, str]:
+    credentials = {"client_id": given.client_id, "client_secret": given.client_secret.reveal()}
+    if scope:
+        return {"grant_type": "client_credentials", "scope": scope, **credentials}
+    return {"grant_type": "refresh_token", "refresh_token": given.refresh_token.reveal(), **credentials}
+
+
+def granted(answer: Answer) -> Granted:
     """Return what was granted; raises what `refused` says, `ProtocolError` where it is not understood.
 
     The answer of a grant is never quoted: it holds the token.
@@ -131,7 +86,7 @@ def granted(answer: Answer) -> Grant:
         grant = Grant()
     if not grant.access_token:
         raise ProtocolError("Amazon: the answer to a request for a token holds none")
-    return grant
+    return Granted(token=Secret(grant.access_token), life_s=grant.expires_in)
 
 
 def refused(answer: Answer) -> SyncdError:

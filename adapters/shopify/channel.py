@@ -12,7 +12,6 @@ from adapters.shopify.graphql import WRITE_TOTAL_S, GraphQL
 from adapters.shopify.listing_reader import ListingReader
 from adapters.shopify.order_reader import OrderReader
 from adapters.shopify.settings import ShopifySettings
-from adapters.shopify.token import TOTAL_S as TOKEN_TOTAL_S
 from adapters.shopify.writer import Writer
 from syncd.sdk.channel import (
     AsyncSeen,
@@ -31,6 +30,7 @@ from syncd.sdk.channel import (
     WriteMode,
 )
 from syncd.sdk.errors import AuthError, ConfigError
+from syncd.sdk.renewing import TOTAL_S as TOKEN_TOTAL_S
 
 SECOND_US = 1_000_000
 STALENESS_S = 2.0

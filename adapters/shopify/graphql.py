@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from adapters.shopify import wire
 from adapters.shopify.documents import Document
 from adapters.shopify.settings import ShopifySettings
-from adapters.shopify.token import FixedToken, GrantedToken, Tokens
+from adapters.shopify.token import FixedToken, Tokens, granted_token
 from syncd.sdk.channel import Context
 from syncd.sdk.errors import AuthError, ChannelError, ProtocolError, RateLimited, TransientError
 from syncd.sdk.http import Answer, Client, Timeouts
@@ -60,7 +60,7 @@ class GraphQL:
         self.tokens: Tokens = (
             FixedToken(settings.access_token)
             if settings.access_token
-            else GrantedToken(self._writes, settings=settings, clock=context.clock)
+            else granted_token(self._writes, settings=settings, clock=context.clock)
         )
         self._budget = Budget(
             f"shopify {context.account}",
