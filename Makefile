@@ -56,5 +56,5 @@ campaign: install
 
 lock:
 	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --all-extras --output-file=requirements.lock pyproject.toml
-	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --extra=postgres --extra=fast --extra=amazon --constraint=requirements.lock \
+	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --extra=postgres --extra=fast --extra=amazon --extra=figures --constraint=requirements.lock \
 		--output-file=requirements-run.lock pyproject.toml
