@@ -68,9 +68,9 @@ class DeskProfile:
     """What the engine needs to know of a desk.
 
     `max_find`, `max_update`, `max_create` are rows per call. `owns` are the messages that the desk sends by rules of
-    its own: syncd only moves the state and never sends their letters. `sends` says that a letter can reach the customer;
-    without it a change with a letter becomes a task for an agent. `certain` says that a letter whose end is not known
-    can be looked up afterwards; where it cannot (mail), a person is shown it and nothing is repeated.
+    its own: syncd only moves the state and never sends their letters. `sends` says that a letter can reach the
+    customer; without it a change with a letter becomes a task for an agent. `certain` says that a letter whose end is
+    not known can be looked up afterwards; where it cannot (mail), a person is shown it and nothing is repeated.
     """
 
     max_find: int = 100
