@@ -23,6 +23,7 @@ from syncd.settings.shape import (
     Daemon,
     Http,
     Mqtt,
+    Pages,
     PolicyDefaults,
     Retention,
     Settings,
@@ -36,6 +37,7 @@ SYSTEM_FILE: Final = Path("/etc/syncd/syncd.toml")
 SECTIONS: Final[Mapping[str, type[Any]]] = {
     "daemon": Daemon,
     "http": Http,
+    "pages": Pages,
     "mqtt": Mqtt,
     "alerts": Alerts,
     "policy": PolicyDefaults,
@@ -250,6 +252,7 @@ def _check(sections: Mapping[str, Any], channels: Mapping[str, ChannelSettings],
 SECTION_CHECKS: Final[Mapping[str, Callable[[Any, Report], None]]] = {
     "daemon": checks.check_daemon,
     "http": checks.check_http,
+    "pages": checks.check_pages,
     "mqtt": checks.check_mqtt,
     "alerts": checks.check_alerts,
 }
