@@ -5,17 +5,11 @@ What is a projection (can be computed anew from other tables) is marked so; `syn
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, UniqueConstraint, text
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-
-def _instant(*, nullable: bool = False) -> Column[int]:
-    return Column(BigInteger, nullable=nullable)
-
-
-def _identity() -> Column[int]:
-    # SQLite gives ascending 64-bit ids only to the type INTEGER; PostgreSQL needs BIGINT to hold as many.
-    return Column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True)
+from syncd.store.columns import identity as _identity
+from syncd.store.columns import instant as _instant
 
 
 class MetaRow(SQLModel, table=True):
@@ -120,7 +114,11 @@ class OrderRow(SQLModel, table=True):
     """An order as it was last stated. No personal data."""
 
     __tablename__ = "orders"
-    __table_args__ = (UniqueConstraint("account", "remote_id", name="orders_once"),)
+    __table_args__ = (
+        UniqueConstraint("account", "remote_id", name="orders_once"),
+        Index("orders_number", "number", sqlite_where=text("number <> remote_id"),
+              postgresql_where=text("number <> remote_id")),
+    )  # fmt: skip
     id: int | None = Field(default=None, sa_column=_identity())
     account: str
     remote_id: str
@@ -150,6 +148,8 @@ class OrderLineRow(SQLModel, table=True):
     __table_args__ = (
         Index("order_line_quarantine", "account", "remote_id", sqlite_where=text("sku_id IS NULL"),
               postgresql_where=text("sku_id IS NULL")),
+        Index("order_line_open", "sku_id", "order_id", sqlite_where=text("quantity > cancelled + shipped"),
+              postgresql_where=text("quantity > cancelled + shipped")),
         {"sqlite_with_rowid": False},
     )  # fmt: skip
     order_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
