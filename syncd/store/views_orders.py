@@ -14,7 +14,7 @@ from syncd.core.terms import FulfilmentStatus, Instant, PaymentStatus, ReturnSta
 from syncd.store.rows import BalanceRow, KitRow, OrderLineRow, OrderRow, SkuRow
 from syncd.store.rows_orders import OrderDeliveryRow, ShipmentRow
 from syncd.store.statements import table
-from syncd.store.views import contains, moment
+from syncd.store.views import contains, moment, moment_or_none
 
 _ORDER = table(OrderRow)
 _LINE = table(OrderLineRow)
@@ -233,8 +233,8 @@ def _promise(row: Any, units: Mapping[str, int], dates: tuple[Any, Any] | None, 
     waits = units["units"] > units["units_cancelled"] + units["units_shipped"]
     ended = row["ignored"] or row["cancelled"] or row["closed"]
     return {
-        "ship_by": None if ship_by is None else moment(ship_by),
-        "deliver_by": None if deliver_by is None else moment(deliver_by),
+        "ship_by": moment_or_none(ship_by),
+        "deliver_by": moment_or_none(deliver_by),
         "late": ship_by is not None and ship_by < now and waits and not ended,
     }
 
@@ -257,12 +257,13 @@ def _parcels(conn: Connection, ids: list[int]) -> dict[int, list[str]]:
 def _shipments(conn: Connection, row_id: int) -> tuple[ShipmentView, ...]:
     c = _SHIPMENT.c
     names = ("shipment_id", "carrier", "carrier_raw", "number")
-    times = ("shipped_at", "expected_at", "delivered_at")
     query = select(_SHIPMENT).where(c.order_id == row_id).order_by(c.shipped_at, c.shipment_id)
     return tuple(
         ShipmentView(
             **{name: row[name] for name in names},
-            **{name: None if row[name] is None else moment(row[name]) for name in times},
+            shipped_at=moment_or_none(row["shipped_at"]),
+            expected_at=moment_or_none(row["expected_at"]),
+            delivered_at=moment_or_none(row["delivered_at"]),
             link=link_of(row["carrier"], number=row["number"], url=row["url"]),
         )
         for row in conn.execute(query).mappings()

@@ -71,8 +71,8 @@ def filter_of(asked: OrdersWanted) -> OrderFilter:
         delayed=asked.delayed,
         late=asked.late,
         carrier=asked.carrier,
-        since=asked.since and instant(asked.since),
-        until=asked.until and instant(asked.until),
+        since=None if asked.since is None else instant(asked.since),
+        until=None if asked.until is None else instant(asked.until),
     )
 
 
