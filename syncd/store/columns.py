@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Integer
+from sqlalchemy import BigInteger, Column, Index, Integer, text
 
 
 def instant(*, nullable: bool = False) -> Column[int]:
@@ -24,3 +24,8 @@ def identity() -> Column[int]:
     """Return the column of a row's own number."""
     # SQLite gives ascending 64-bit ids only to the type INTEGER; PostgreSQL needs BIGINT to hold as many.
     return Column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True)
+
+
+def some_index(name: str, *columns: str, where: str) -> Index:
+    """Return an index of those rows only for which a condition holds."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))

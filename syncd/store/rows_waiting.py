@@ -6,10 +6,10 @@ empty where none is known. No column holds a name, an address or what a customer
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import Column, Index, LargeBinary, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from syncd.store.columns import identity, instant, key_part, other_id
+from syncd.store.columns import identity, instant, key_part, other_id, some_index
 
 
 class EntryRow(SQLModel, table=True):
@@ -24,11 +24,9 @@ class EntryRow(SQLModel, table=True):
     __tablename__ = "entry"
     __table_args__ = (
         UniqueConstraint("source", "key", name="entry_once"),
-        Index("entry_order", "order_row", sqlite_where=text("order_row IS NOT NULL"),
-              postgresql_where=text("order_row IS NOT NULL")),
-        Index("entry_open", "sku_id", "id", sqlite_where=text("closed_at IS NULL"),
-              postgresql_where=text("closed_at IS NULL")),
-    )  # fmt: skip
+        some_index("entry_order", "order_row", where="order_row IS NOT NULL"),
+        some_index("entry_open", "sku_id", "id", where="closed_at IS NULL"),
+    )
     id: int | None = Field(default=None, sa_column=identity())
     source: str
     key: str
@@ -60,10 +58,7 @@ class NeedRow(SQLModel, table=True):
     """
 
     __tablename__ = "need"
-    __table_args__ = (
-        Index("need_line", "sku_id", "tier", "rank", "entry_id", "units", sqlite_where=text("units > 0"),
-              postgresql_where=text("units > 0")),
-    )  # fmt: skip
+    __table_args__ = (some_index("need_line", "sku_id", "tier", "rank", "entry_id", "units", where="units > 0"),)
     entry_id: int = Field(sa_column=key_part())
     sku_id: int = Field(sa_column=key_part())
     units: int
@@ -79,10 +74,9 @@ class HoldRow(SQLModel, table=True):
 
     __tablename__ = "hold"
     __table_args__ = (
-        Index("hold_open", "sku_id", "id", sqlite_where=text("ended_at IS NULL"),
-              postgresql_where=text("ended_at IS NULL")),
+        some_index("hold_open", "sku_id", "id", where="ended_at IS NULL"),
         Index("hold_entry", "entry_id"),
-    )  # fmt: skip
+    )
     id: int | None = Field(default=None, sa_column=identity())
     entry_id: int = Field(sa_column=other_id())
     delivery_id: int | None = Field(default=None, sa_column=other_id(nullable=True))
@@ -108,7 +102,7 @@ class DeliveryRow(SQLModel, table=True):
     __tablename__ = "delivery"
     __table_args__ = (
         UniqueConstraint("source", "reference", "sku_id", "location", name="delivery_once"),
-        Index("delivery_open", "id", sqlite_where=text("state <> 'done'"), postgresql_where=text("state <> 'done'")),
+        some_index("delivery_open", "id", where="state <> 'done'"),
     )
     id: int | None = Field(default=None, sa_column=identity())
     source: str
@@ -133,9 +127,8 @@ class ArrivalRow(SQLModel, table=True):
     __tablename__ = "arrival"
     __table_args__ = (
         UniqueConstraint("number", "sku_id", "location", name="arrival_once"),
-        Index("arrival_open", "sku_id", "promised", sqlite_where=text("state = 'open'"),
-              postgresql_where=text("state = 'open'")),
-    )  # fmt: skip
+        some_index("arrival_open", "sku_id", "promised", where="state = 'open'"),
+    )
     id: int | None = Field(default=None, sa_column=identity())
     number: str
     sku_id: int = Field(sa_column=other_id())
@@ -188,9 +181,8 @@ class TicketRow(SQLModel, table=True):
     __tablename__ = "ticket"
     __table_args__ = (
         UniqueConstraint("desk", "ticket_id", name="ticket_once"),
-        Index("ticket_entry", "entry_id", sqlite_where=text("entry_id IS NOT NULL"),
-              postgresql_where=text("entry_id IS NOT NULL")),
-    )  # fmt: skip
+        some_index("ticket_entry", "entry_id", where="entry_id IS NOT NULL"),
+    )
     id: int | None = Field(default=None, sa_column=identity())
     desk: str
     ticket_id: str
@@ -221,11 +213,11 @@ class ChangeRow(SQLModel, table=True):
     __tablename__ = "ticket_change"
     __table_args__ = (
         UniqueConstraint("key", name="ticket_change_once"),
-        Index("ticket_change_due", "desk", "due_at", "id",
-              sqlite_where=text("state IN ('waiting', 'intended', 'indeterminate')"),
-              postgresql_where=text("state IN ('waiting', 'intended', 'indeterminate')")),
+        some_index(
+            "ticket_change_due", "desk", "due_at", "id", where="state IN ('waiting', 'intended', 'indeterminate')"
+        ),
         Index("ticket_change_event", "event"),
-    )  # fmt: skip
+    )
     id: int | None = Field(default=None, sa_column=identity())
     desk: str
     key: str
