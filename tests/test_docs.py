@@ -27,6 +27,7 @@ TABLES = {
     "Pages": "pages",
     "Mqtt": "mqtt",
     "Alerts": "alerts",
+    "Letters": "letters",
     "PolicyDefaults": "policy",
     "Brake": "brake",
     "Retention": "retention",

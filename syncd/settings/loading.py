@@ -22,6 +22,7 @@ from syncd.settings.shape import (
     ChannelSettings,
     Daemon,
     Http,
+    Letters,
     Mqtt,
     Pages,
     PolicyDefaults,
@@ -40,6 +41,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "pages": Pages,
     "mqtt": Mqtt,
     "alerts": Alerts,
+    "letters": Letters,
     "policy": PolicyDefaults,
     "brake": Brake,
     "retention": Retention,
@@ -255,4 +257,5 @@ SECTION_CHECKS: Final[Mapping[str, Callable[[Any, Report], None]]] = {
     "pages": checks.check_pages,
     "mqtt": checks.check_mqtt,
     "alerts": checks.check_alerts,
+    "letters": checks.check_letters,
 }
