@@ -138,13 +138,39 @@ class OrderLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shipment:
+    """A parcel of an order. `carrier` is the channel's own word for who brings it, `url` its link for following it.
+
+    `expected_at` is when it is expected to arrive. What is not told is empty or None.
+    """
+
+    shipment_id: str
+    carrier: str = ""
+    number: str = ""
+    url: str = ""
+    shipped_at: Instant | None = None
+    expected_at: Instant | None = None
+    delivered_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """How an order comes to its buyer: all its parcels, when it has to be shipped, when it was promised to arrive."""
+
+    shipments: tuple[Shipment, ...] = ()
+    ship_by: Instant | None = None
+    deliver_by: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderSnapshot:
     """An order as a channel states it at one moment. No personal data.
 
     `version` orders snapshots of one order (a revision number, or the channel's `updated_at` as an instant); None
     where the channel has none, then `read_at`, the start of the read that brought it, orders them. `fresh` says that
     the order was read by id for its own sake (`Channel.fetch`): only such a snapshot reopens a cancelled order.
-    `number` is what the customer and the shop see. `amount` is a decimal text in `currency` (ISO 4217).
+    `number` is what the customer and the shop see. `amount` is a decimal text in `currency` (ISO 4217). `delivery` is
+    None where nothing is told of it: then what was told before stays.
     """
 
     order_id: str
@@ -165,6 +191,7 @@ class OrderSnapshot:
     returns_raw: str = ""
     amount: str = ""
     currency: str = ""
+    delivery: Delivery | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from syncd.engine.placing import OrderShelf, Stated
 from syncd.engine.replan import sold_here
 from syncd.engine.rules import Rules
 from syncd.engine.work import Sale, Work
-from syncd.store import accounts, doubts, ledger
+from syncd.store import accounts, deliveries, doubts, ledger
 from syncd.store.doubts import Suspect
 from syncd.store.history import NewEffect
 from syncd.store.ledger import KnownOrder
@@ -59,6 +59,8 @@ def take_orders(work: Work, stated: Sequence[Stated]) -> None:
             changes.append(_Change(account=account, order=order, found=found, known=before))
     ids = ledger.save_orders(work.conn, heads) if heads else {}
     ledger.save_lines(work.conn, _line_rows(ids, changes))
+    told = {(change.account, change.order.order_id): change.order.delivery for change in changes}
+    deliveries.save(work.conn, {ids[key]: delivery for key, delivery in told.items() if delivery is not None})
     work.load_shelves({posting.sku_id for change in changes for posting in change.found.postings})
     for change in changes:
         _apply(work, change, shelf)

@@ -44,6 +44,7 @@ __all__ = [
     "DeskWebhooks",
     "EventId",
     "Language",
+    "LateTicketOutcomes",
     "Letter",
     "MessageKind",
     "NewTicket",
@@ -71,6 +72,8 @@ class DeskProfile:
     its own: syncd only moves the state and never sends their letters. `sends` says that a letter can reach the
     customer; without it a change with a letter becomes a task for an agent. `certain` says that a letter whose end is
     not known can be looked up afterwards; where it cannot (mail), a person is shown it and nothing is repeated.
+    `resend_after_s`: when so long after a change of unknown end a look finds no marker of its event, the change may be
+    made again, and cannot be in effect twice.
     """
 
     max_find: int = 100
@@ -79,6 +82,7 @@ class DeskProfile:
     owns: frozenset[MessageKind] = frozenset()
     sends: bool = True
     certain: bool = True
+    resend_after_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +111,9 @@ class Desk(Protocol):
         """Make these changes, each ticket at most once; one outcome per change, in order.
 
         A ticket that bears the event already is APPLIED and left alone. When the call fails after it may have had an
-        effect its rows are INDETERMINATE. On a closed ticket the change is REJECTED with the reason `closed`.
+        effect its rows are INDETERMINATE. On a closed ticket the change is REJECTED with the reason `closed`, where
+        there is none with `gone`. ACCEPTED: the desk works on it, see `LateTicketOutcomes`. UNSENT: certainly not
+        made, through no fault of the row; the same change may follow at once or a little later.
         """
 
     async def create(self, tickets: Sequence[NewTicket]) -> list[TicketOutcome]:
@@ -134,6 +140,24 @@ class DeskWebhooks(Protocol):
 
     def parse(self, request: RawRequest) -> DeskNotice:
         """Say what a verified request means; raises `ProtocolError` where it cannot be understood."""
+
+
+@runtime_checkable
+class LateTicketOutcomes(Protocol):
+    """The desk works on changes in the background: `update` answers ACCEPTED, and their ends are told later.
+
+    What a desk object awaits is forgotten with it: an ACCEPTED change of a former one is looked up by `find` and its
+    marker, as an INDETERMINATE one is.
+    """
+
+    def late_due_s(self) -> float | None:
+        """Return after how many seconds there may be ends to tell; None where no change is awaited."""
+
+    async def late_outcomes(self) -> list[TicketOutcome]:
+        """Return ends of ACCEPTED changes that are known by now and were not told yet; asking too early costs nothing.
+
+        It must not matter when an end is told twice, or never. An error leaves everything awaited as it was.
+        """
 
 
 class StepKind(StrEnum):

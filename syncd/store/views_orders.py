@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, and_, func, or_, select, union
 
-from syncd.core.terms import FulfilmentStatus, PaymentStatus, ReturnStatus
+from syncd.core.carriers import link_of
+from syncd.core.terms import FulfilmentStatus, Instant, PaymentStatus, ReturnStatus
 from syncd.store.rows import BalanceRow, KitRow, OrderLineRow, OrderRow, SkuRow
+from syncd.store.rows_orders import OrderDeliveryRow, ShipmentRow
 from syncd.store.statements import table
-from syncd.store.views import contains, moment
+from syncd.store.views import contains, moment, moment_or_none
 
 _ORDER = table(OrderRow)
 _LINE = table(OrderLineRow)
 _SKU = table(SkuRow)
 _KIT = table(KitRow)
 _BALANCE = table(BalanceRow)
+_DELIVERY = table(OrderDeliveryRow)
+_SHIPMENT = table(ShipmentRow)
 
 FLAGS: Final = ("open", "closed", "cancelled")
 """Words for the order as a whole. Open: not cancelled, not closed, and something is still to be shipped."""
@@ -30,12 +34,20 @@ WORDS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFilter:
-    """Which orders are asked for. `words` all have to fit; `delayed` ones have units that the stock does not cover."""
+    """Which orders are asked for. `words` all have to fit; `delayed` ones have units that the stock does not cover.
+
+    `late` ones should have been shipped by now. `carrier` is a key of `core.carriers`. `since` and `until` are of the
+    order's own time; `until` is not in it.
+    """
 
     account: str = ""
     words: Collection[str] = ()
     text: str = ""
     delayed: bool = False
+    late: bool = False
+    carrier: str = ""
+    since: Instant | None = None
+    until: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +76,25 @@ class OrderView:
     units_shipped: int
     unmapped: int
     delayed: bool
+    ship_by: datetime | None
+    deliver_by: datetime | None
+    late: bool
+    parcels: int
+    carriers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShipmentView:
+    """A parcel. `link` is where it may be followed, safe to be shown; `carrier` is a key of `core.carriers`."""
+
+    shipment_id: str
+    carrier: str
+    carrier_raw: str
+    number: str
+    link: str
+    shipped_at: datetime | None
+    expected_at: datetime | None
+    delivered_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +115,11 @@ class OrderLineView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderDetail:
-    """An order with its lines."""
+    """An order with its lines and parcels."""
 
     order: OrderView
     lines: tuple[OrderLineView, ...]
+    shipments: tuple[ShipmentView, ...]
 
 
 _HEAD = (
@@ -96,25 +128,47 @@ _HEAD = (
 )  # fmt: skip
 
 
-def orders(conn: Connection, asked: OrderFilter, *, before: int | None = None, limit: int) -> list[OrderView]:
+def orders(
+    conn: Connection, asked: OrderFilter, *, now: Instant, before: int | None = None, limit: int
+) -> list[OrderView]:
     """Return orders, those first that were heard of last; `before` is the last row of the page before."""
-    where = [_fits(word) for word in asked.words]
-    if asked.account:
-        where.append(_ORDER.c.account == asked.account)
-    if asked.text:
-        where.append(contains(asked.text, _ORDER.c.number))
-    if asked.delayed:
-        where.append(_delayed())
-    if before is not None:
-        where.append(_ORDER.c.id < before)
-    return _views(conn, select(_ORDER).where(*where).order_by(_ORDER.c.id.desc()).limit(limit))
+    where = [*_conditions(asked, now=now), *([] if before is None else [_ORDER.c.id < before])]
+    return _views(conn, select(_ORDER).where(*where).order_by(_ORDER.c.id.desc()).limit(limit), now=now)
 
 
-def order_detail(conn: Connection, account: str, order_id: str) -> OrderDetail | None:
-    """Return an order with its lines; None where it is not known."""
+def order_detail(conn: Connection, account: str, order_id: str, *, now: Instant) -> OrderDetail | None:
+    """Return an order with its lines and parcels; None where it is not known."""
     c = _ORDER.c
-    found = _views(conn, select(_ORDER).where(c.account == account, c.remote_id == order_id))
-    return OrderDetail(order=found[0], lines=_lines(conn, found[0].row)) if found else None
+    found = _views(conn, select(_ORDER).where(c.account == account, c.remote_id == order_id), now=now)
+    if not found:
+        return None
+    row = found[0].row
+    return OrderDetail(order=found[0], lines=_lines(conn, row), shipments=_shipments(conn, row))
+
+
+def carriers(conn: Connection) -> list[str]:
+    """Return the carriers that any parcel went with."""
+    c = _SHIPMENT.c
+    return [str(key) for key in conn.execute(select(c.carrier).where(c.carrier != "").distinct()).scalars()]
+
+
+def _conditions(asked: OrderFilter, *, now: Instant) -> Iterator[ColumnElement[bool]]:
+    c = _ORDER.c
+    yield from (_fits(word) for word in asked.words)
+    if asked.account:
+        yield c.account == asked.account
+    if asked.text:
+        yield contains(asked.text, c.number)
+    if asked.delayed:
+        yield _delayed()
+    if asked.late:
+        yield _late(now)
+    if asked.carrier:
+        yield c.id.in_(select(_SHIPMENT.c.order_id).where(_SHIPMENT.c.carrier == asked.carrier))
+    if asked.since is not None:
+        yield c.ordered_at >= asked.since
+    if asked.until is not None:
+        yield c.ordered_at < asked.until
 
 
 def _fits(word: str) -> ColumnElement[bool]:
@@ -139,6 +193,13 @@ def _delayed() -> ColumnElement[bool]:
     return and_(~_ORDER.c.ignored, _ORDER.c.id.in_(_open_orders().where(_LINE.c.sku_id.in_(_short()))))
 
 
+def _late(now: Instant) -> ColumnElement[bool]:
+    """Select orders with units that should have been shipped before now."""
+    c, d = _ORDER.c, _DELIVERY.c
+    overdue = select(d.order_id).where(d.ship_by < now)
+    return and_(~c.ignored, ~c.cancelled, ~c.closed, c.id.in_(overdue), c.id.in_(_open_orders()))
+
+
 def _short() -> CompoundSelect[Any]:
     """Select counted SKUs of which more is promised than there is, and kits that have one as a component."""
     b = _BALANCE.c
@@ -147,9 +208,10 @@ def _short() -> CompoundSelect[Any]:
     return union(short, select(_KIT.c.kit_id).where(_KIT.c.component_id.in_(short)))
 
 
-def _views(conn: Connection, query: Select[Any]) -> list[OrderView]:
+def _views(conn: Connection, query: Select[Any], *, now: Instant) -> list[OrderView]:
     rows = conn.execute(query).mappings().all()
-    sums = _sums(conn, [row["id"] for row in rows])
+    ids = [row["id"] for row in rows]
+    sums, dates, parcels = _sums(conn, ids), _dates(conn, ids), _parcels(conn, ids)
     return [
         OrderView(
             row=row["id"],
@@ -157,10 +219,55 @@ def _views(conn: Connection, query: Select[Any]) -> list[OrderView]:
             ordered_at=moment(row["ordered_at"]),
             read_at=moment(row["read_at"]),
             **{name: row[name] for name in _HEAD},
-            **(sums.get(row["id"]) or _NO_LINES),
+            **(units := sums.get(row["id"]) or _NO_LINES),
+            **_promise(row, units, dates.get(row["id"]), now=now),
+            parcels=len(parcels.get(row["id"], ())),
+            carriers=tuple(dict.fromkeys(name for name in parcels.get(row["id"], ()) if name)),
         )
         for row in rows
     ]
+
+
+def _promise(row: Any, units: Mapping[str, int], dates: tuple[Any, Any] | None, *, now: Instant) -> dict[str, Any]:
+    ship_by, deliver_by = dates or (None, None)
+    waits = units["units"] > units["units_cancelled"] + units["units_shipped"]
+    ended = row["ignored"] or row["cancelled"] or row["closed"]
+    return {
+        "ship_by": moment_or_none(ship_by),
+        "deliver_by": moment_or_none(deliver_by),
+        "late": ship_by is not None and ship_by < now and waits and not ended,
+    }
+
+
+def _dates(conn: Connection, ids: list[int]) -> dict[int, tuple[Any, Any]]:
+    c = _DELIVERY.c
+    query = select(c.order_id, c.ship_by, c.deliver_by).where(c.order_id.in_(ids))
+    return {row[0]: (row[1], row[2]) for row in conn.execute(query)} if ids else {}
+
+
+def _parcels(conn: Connection, ids: list[int]) -> dict[int, list[str]]:
+    c = _SHIPMENT.c
+    query = select(c.order_id, c.carrier).where(c.order_id.in_(ids)).order_by(c.order_id, c.shipment_id)
+    found: dict[int, list[str]] = {}
+    for order_id, carrier in conn.execute(query) if ids else ():
+        found.setdefault(order_id, []).append(carrier)
+    return found
+
+
+def _shipments(conn: Connection, row_id: int) -> tuple[ShipmentView, ...]:
+    c = _SHIPMENT.c
+    names = ("shipment_id", "carrier", "carrier_raw", "number")
+    query = select(_SHIPMENT).where(c.order_id == row_id).order_by(c.shipped_at, c.shipment_id)
+    return tuple(
+        ShipmentView(
+            **{name: row[name] for name in names},
+            shipped_at=moment_or_none(row["shipped_at"]),
+            expected_at=moment_or_none(row["expected_at"]),
+            delivered_at=moment_or_none(row["delivered_at"]),
+            link=link_of(row["carrier"], number=row["number"], url=row["url"]),
+        )
+        for row in conn.execute(query).mappings()
+    )
 
 
 _NO_LINES: Final = {"units": 0, "units_cancelled": 0, "units_shipped": 0, "unmapped": 0, "delayed": False}

@@ -27,6 +27,7 @@ from syncd.testing.faults import merged
 from syncd.testing.trade import Applied, Receipt, Refusal, Shown
 
 if TYPE_CHECKING:
+    from syncd.testing.remotes import SimulatedRemote
     from syncd.testing.simulators import Simulator
 
 PREFIX = "/_sim/"
@@ -69,10 +70,22 @@ def routes(simulator: Simulator) -> list[web.RouteDef]:
         web.post(f"{PREFIX}orders/{{order_id}}/cancel", api.cancel),
         web.post(f"{PREFIX}orders/{{order_id}}/ship", api.ship),
         web.post(f"{PREFIX}set", api.set),
-        web.get(f"{PREFIX}faults", api.faults),
-        web.post(f"{PREFIX}faults", api.change_faults),
+        *fault_routes(simulator),
         web.get(f"{PREFIX}log", api.log),
     ]
+
+
+def fault_routes(simulator: SimulatedRemote) -> list[web.RouteDef]:
+    """Return the part of the control API that looks at faults and changes them."""
+
+    async def look(_: web.Request) -> web.Response:
+        return answer(dataclasses.asdict(simulator.faults))
+
+    async def change(request: web.Request) -> web.Response:
+        simulator.faults = merged(simulator.faults, await read_body(request, dict[str, Any]))
+        return await look(request)
+
+    return [web.get(f"{PREFIX}faults", look), web.post(f"{PREFIX}faults", change)]
 
 
 @web.middleware
@@ -85,11 +98,11 @@ async def speak_plainly(
     try:
         return await handler(request)
     except Refusal as refusal:
-        return _answer({"error": str(refusal)}, status=refusal.status)
+        return answer({"error": str(refusal)}, status=refusal.status)
     except web.HTTPException as wrong:
-        return _answer({"error": wrong.reason}, status=wrong.status)
+        return answer({"error": wrong.reason}, status=wrong.status)
     except (msgspec.DecodeError, ValueError) as fault:  # ValidationError and UnicodeDecodeError are among them
-        return _answer({"error": str(fault)}, status=400)
+        return answer({"error": str(fault)}, status=400)
 
 
 class _Control:
@@ -100,47 +113,42 @@ class _Control:
 
     async def health(self, _: web.Request) -> web.Response:
         self._simulator.settle()
-        return _answer({"status": "ok", "url": self._simulator.url, "writes": len(self._simulator.log)})
+        return answer({"status": "ok", "url": self._simulator.url, "writes": len(self._simulator.log)})
 
     async def listings(self, _: web.Request) -> web.Response:
-        return _answer([_shown(shown) for shown in self._simulator.shown()])
+        return answer([_shown(shown) for shown in self._simulator.shown()])
 
     async def buy(self, request: web.Request) -> web.Response:
-        order = await _read(request, _Order)
+        order = await read_body(request, _Order)
         receipt = self._simulator.buy([(line.sku, line.quantity) for line in order.lines])
-        return _answer(_receipt(receipt), status=201)
+        return answer(_receipt(receipt), status=201)
 
     async def cancel(self, request: web.Request) -> web.Response:
-        wish = await _read(request, _Cancel) if request.can_read_body else _Cancel()
+        wish = await read_body(request, _Cancel) if request.can_read_body else _Cancel()
         order_id = request.match_info["order_id"]
-        return _answer(_receipt(self._simulator.cancel(order_id, quantity=wish.quantity, restock=wish.restock)))
+        return answer(_receipt(self._simulator.cancel(order_id, quantity=wish.quantity, restock=wish.restock)))
 
     async def ship(self, request: web.Request) -> web.Response:
-        return _answer(_receipt(self._simulator.ship(request.match_info["order_id"])))
+        return answer(_receipt(self._simulator.ship(request.match_info["order_id"])))
 
     async def set(self, request: web.Request) -> web.Response:
-        wish = await _read(request, _Set)
+        wish = await read_body(request, _Set)
         self._simulator.set_shown(_place(wish), wish.quantity)
-        return _answer({"quantity": wish.quantity})
-
-    async def faults(self, _: web.Request) -> web.Response:
-        return _answer(dataclasses.asdict(self._simulator.faults))
-
-    async def change_faults(self, request: web.Request) -> web.Response:
-        self._simulator.faults = merged(self._simulator.faults, await _read(request, dict[str, Any]))
-        return await self.faults(request)
+        return answer({"quantity": wish.quantity})
 
     async def log(self, request: web.Request) -> web.Response:
         after = int(request.query.get("after", "0"))
         self._simulator.settle()
-        return _answer([_applied(applied) for applied in self._simulator.log.after(after)])
+        return answer([_applied(applied) for applied in self._simulator.log.after(after)])
 
 
-async def _read(request: web.Request, kind: type[T]) -> T:
+async def read_body(request: web.Request, kind: type[T]) -> T:
+    """Return the body of a control request, strictly; what does not fit is answered by 400."""
     return msgspec.json.decode(await request.read(), type=kind)
 
 
-def _answer(value: Any, *, status: int = 200) -> web.Response:
+def answer(value: Any, *, status: int = 200) -> web.Response:
+    """Answer a value as JSON."""
     return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
 
 

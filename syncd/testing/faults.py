@@ -26,6 +26,8 @@ class Faults:
     and closes the connection without an answer. `error_5xx`, `too_many` (429) and `html` (a page with status 200) have
     no effect. `stale_reads` answers what was true a while ago. Webhooks are lost, sent twice, or up to so late.
 
+    A remote with faults of its own has them in a class made of this one.
+
     Raises `ValueError`, with one line for each wrong value.
     """
 
@@ -60,8 +62,8 @@ def merged(faults: Faults, changes: Mapping[str, Any]) -> Faults:
     Raises `ValueError`, with one line for each unknown name and each wrong value.
     """
     if not changes:
-        return Faults()
-    known = {field.name for field in dataclasses.fields(Faults)}
+        return type(faults)()
+    known = {field.name for field in dataclasses.fields(faults)}
     strangers = [
         f"{name}: no such fault, known are {', '.join(sorted(known))}" for name in changes if name not in known
     ]

@@ -16,7 +16,8 @@ without a token; with one it asks for `Authorization: Bearer TOKEN`. All paths a
 | `GET listings` | pages of `account`, `text`, `unmapped`, `parked`, `held`, `vanished` |
 | `GET listings/matches`, `POST mappings` | `rows` of `account`, `remote_id`, `remote_location`?, `sku` (or null) |
 | `POST listings/refresh` | `account`? |
-| `GET orders`, `GET orders/ACCOUNT/ID` | pages of `account`, `status`, `delayed`, `text`; one order with its lines |
+| `GET orders`, `GET orders/ACCOUNT/ID` | pages of `account`, `status`, `late`, `carrier` ...; one order |
+| `GET orders.csv` | the same orders as a file; `encoding` (`utf-8`, `shift_jis`), `language` |
 | `POST orders/ACCOUNT/ID/cancel` | `reason`, `lines`? of `line_id`, `quantity`; on the control socket only |
 | `GET inquiries` | open inquiries about stock, asked now; `account`? |
 | `GET account-health` | how each channel judges the shop |

@@ -50,7 +50,8 @@ async def post_cancel(service: Service, request: web.Request) -> Answer:
     name = require_account(plant, request.match_info["account"])
     order_id = request.match_info["order_id"]
     body = await body_of(request, CancelBody)
-    found = await plant.store.read(lambda conn: order_detail(conn, name, order_id))
+    now = plant.clock.now()
+    found = await plant.store.read(lambda conn: order_detail(conn, name, order_id, now=now))
     if found is None:
         raise Fault(404, f"{name} has no order {order_id}")
     _check_lines(found, body)

@@ -141,10 +141,15 @@ def instant_of(when: datetime | None, *, now: Instant, name: str) -> Instant:
     """Return when something was true: now where nobody says; raises Fault where it lies ahead or before 1970."""
     if when is None:
         return now
-    at = (when - _EPOCH) // timedelta(microseconds=1)
+    at = instant(when)
     if not 0 <= at <= now + MOST_AHEAD_US:
         raise Fault(400, f"{name} lies in the future or before 1970; check the sender's clock")
     return min(at, now)
+
+
+def instant(when: datetime) -> Instant:
+    """Return an aware datetime as microseconds since 1970."""
+    return (when - _EPOCH) // timedelta(microseconds=1)
 
 
 def locations_of(plant: Plant) -> tuple[Location, ...]:

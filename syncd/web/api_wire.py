@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -34,10 +34,12 @@ class Service:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A value to be told as JSON, with an HTTP status."""
+    """A value to be told as JSON, with an HTTP status; of another `content_type`, the bytes themselves."""
 
     body: Any
     status: int = 200
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 Handler: TypeAlias = Callable[[Service, web.Request], Awaitable[Answer]]
@@ -100,9 +102,11 @@ def query_of(request: web.Request, kind: type[T]) -> T:
 
 
 def response(answer: Answer) -> web.Response:
-    """Return an answer as JSON that nobody keeps."""
-    body = msgspec.json.encode(answer.body)
-    return web.Response(body=body, status=answer.status, content_type="application/json", headers=_PRIVATE)
+    """Return an answer that nobody keeps."""
+    plain = isinstance(answer.body, bytes)
+    body = answer.body if plain else msgspec.json.encode(answer.body)
+    headers = {**_PRIVATE, "Content-Type": answer.content_type, **answer.headers}
+    return web.Response(body=body, status=answer.status, headers=headers)
 
 
 def fault_response(fault: Fault, *, retry_after_s: float | None = None) -> web.Response:
