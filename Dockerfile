@@ -7,6 +7,7 @@ RUN python -m venv /opt/build && /opt/build/bin/pip install --no-cache-dir --req
 COPY pyproject.toml README.md LICENSE ./
 COPY syncd ./syncd
 COPY adapters ./adapters
+COPY config/templates ./config/templates
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
 
 FROM python:3.11-slim-bookworm AS venv

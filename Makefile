@@ -6,6 +6,7 @@
 #   make check      lint, format, types
 #   make coverage   the core's tests; every branch of it must be taken
 #   make bench      every benchmark;                    ARGS="--json"
+#   make guarded    1,000 seeds of guarded against naive writes; ARGS="--seeds 50"
 #   make campaign   the random tests with far more cases than `make test` takes
 #   make lock       choose new versions and write the locks
 
@@ -21,7 +22,7 @@ PYTEST_ARGS ?=
 SEEDS ?= 10000
 BENCHES ?= $(patsubst tests/bench/%.py,%,$(shell grep -ls '^if __name__ ==' tests/bench/*.py))
 
-.PHONY: install demo test check coverage bench campaign lock
+.PHONY: install demo test check coverage bench guarded campaign lock
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -50,6 +51,9 @@ coverage: install
 
 bench: install
 	@set -e; for name in $(BENCHES); do echo "== $$name"; $(BIN)/python -m tests.bench.$$name $(ARGS); done
+
+guarded: install
+	$(BIN)/python -m tests.bench.$@ $(ARGS)
 
 campaign: install
 	SYNCD_SEEDS=$(SEEDS) $(BIN)/python -m pytest -m "not real" --hypothesis-profile=campaign $(PYTEST_ARGS) tests/core tests/engine

@@ -32,6 +32,7 @@ from syncd.engine.relay import Relay, Sink
 from syncd.engine.resettle import run_resettle
 from syncd.engine.rules import House
 from syncd.engine.timing import nap
+from syncd.letters import load_texts
 from syncd.listening import open_doors
 from syncd.log import configure
 from syncd.machine import Machine, real
@@ -170,6 +171,7 @@ async def _plant(
     machine: Machine,
 ) -> AsyncIterator[Plant]:
     clock, uuid, random = machine.clock, machine.uuid, machine.random
+    texts = load_texts(settings.letters.templates, shop=settings.letters.shop)
     async with aiohttp.ClientSession(connector=machine.connector()) as session:
         tools = Tools(clock=clock, uuid=uuid, random=random, report=bulletin.report, session=session)
         async with open_accounts(settings.channels, adapters, settings.policy, tools) as roster:
@@ -183,6 +185,7 @@ async def _plant(
                 roster=roster,
                 epoch=owner.epoch,
                 started_at=clock.now(),
+                texts=texts,
             )
             plant.house = house_of(plant)
             yield plant

@@ -26,6 +26,7 @@ BENCHES = {
     "memory": ("--skus 50 --rest-s 0.1", {"rss_mb", "ready_s"}),
     "replay": ("--file {trace}", {"wrong", "unbalanced", "same", "oversold", "hidden", "writes"}),
     "frontier": ("--trace {trace} --seeds 1 --policies pool batch", {"pool sold", "pool oversold", "batch writes"}),
+    "guarded": ("--seeds 1", {"delta wrong", "delta naive wrong", "mixed wrong", "listings"}),
     "hour": ("--virtual-s 60", {"seconds", "wrong"}),
 }
 """The options of a tiny run, and figures that it has to print."""

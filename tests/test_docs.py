@@ -26,6 +26,7 @@ TABLES = {
     "Http": "http",
     "Mqtt": "mqtt",
     "Alerts": "alerts",
+    "Letters": "letters",
     "PolicyDefaults": "policy",
     "Brake": "brake",
     "Retention": "retention",

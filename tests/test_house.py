@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"core"}),
     frozenset({"sdk"}),
-    frozenset({"store", "settings", "log", "clock", "systemd"}),
+    frozenset({"store", "settings", "log", "clock", "systemd", "letters"}),
     frozenset({"engine", "edges", "web"}),
     frozenset({"listening", "machine"}),
     frozenset({"app"}),

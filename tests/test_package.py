@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from importlib.metadata import entry_points, packages_distributions
 from pathlib import Path
@@ -87,3 +89,13 @@ def test_the_lock_satisfies_the_project() -> None:
     """Every library that pyproject.toml asks for is in the lock."""
     pins = {name for name, _, _ in PIN.findall((ROOT / "requirements.lock").read_text(encoding="utf-8"))}
     assert declared() <= pins
+
+
+def test_a_wheel_has_the_texts_of_letters(tmp_path: Path) -> None:
+    """What is installed elsewhere has every text that the source has."""
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        packed = {name for name in wheel.namelist() if name.startswith("syncd/templates/")}
+    texts = (ROOT / "config" / "templates").rglob("*.txt")
+    assert packed == {f"syncd/templates/{path.parent.name}/{path.name}" for path in texts} != set()

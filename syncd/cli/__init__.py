@@ -15,6 +15,7 @@ from syncd.cli import (
     errands,
     goods,
     keys,
+    letters,
     listings,
     orders,
     postmortem,
@@ -66,6 +67,7 @@ app.add_typer(orders.ledger, name="ledger")
 app.add_typer(waiting.drift, name="drift")
 app.add_typer(waiting.brake, name="brake")
 app.add_typer(waiting.alerts, name="alerts")
+app.add_typer(letters.app, name="letters")
 app.add_typer(adapter.app, name="adapter")
 
 

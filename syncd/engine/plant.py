@@ -12,6 +12,7 @@ from syncd.engine.errands import Errands
 from syncd.engine.intake import Intake
 from syncd.engine.rules import House
 from syncd.engine.work import Hint
+from syncd.letters import Texts, load_texts
 from syncd.sdk.channel import Clock
 from syncd.settings import Settings
 from syncd.store.session import Store
@@ -21,7 +22,7 @@ from syncd.store.session import Store
 class Plant:
     """Everything that runs. `ready` is set once the inbox of the last run is decided; `stop` ends it all.
 
-    `tells` are the hints of those who bring events out.
+    `tells` are the hints of those who bring events out; `texts` are those of letters to customers.
     """
 
     settings: Settings
@@ -33,6 +34,7 @@ class Plant:
     roster: Roster
     epoch: int
     started_at: Instant
+    texts: Texts = field(default_factory=lambda: load_texts(None, shop={}))
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     house: House = field(default_factory=House)

@@ -217,9 +217,10 @@ def watermark(work: Work, account: AccountId, known: dict[AccountId, Instant | N
 
 def history_of(base: Base, rules: Rules, effects: Sequence[Effect], writes: Sequence[Unsettled]) -> History:
     """Return everything that says what a listing shows."""
+    flying = [x.flying for x in writes if x.flying is not None]
     return History(
         base=base,
-        effects=effects,
+        effects=[*effects, *flying] if flying else effects,
         writes=[x.write for x in writes if not x.relative],
         floor=None if rules.profile.shows_negative else 0,
     )

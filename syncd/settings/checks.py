@@ -10,8 +10,17 @@ from urllib.parse import SplitResult, urlsplit
 
 from syncd.sdk.address import LOOPBACK
 from syncd.settings.report import Report
-from syncd.settings.shape import POSTGRES_SCHEMES, Alerts, ChannelSettings, Daemon, Http, Mqtt, ShipDateSettings
-from syncd.settings.windows import FORMS, WEEKDAYS, read_time, read_window, read_zone
+from syncd.settings.shape import (
+    POSTGRES_SCHEMES,
+    Alerts,
+    ChannelSettings,
+    Daemon,
+    Http,
+    Letters,
+    Mqtt,
+    ShipDateSettings,
+)
+from syncd.settings.windows import FORMS, WEEKDAYS, read_quiet, read_time, read_window, read_zone
 
 TOKEN_MIN_CHARACTERS = 22
 """22 characters of base64 hold 128 bits."""
@@ -92,6 +101,17 @@ def check_alerts(alerts: Alerts, report: Report) -> None:
         report.problem(report.place("alerts", key), "missing", "mail needs smtp_url, mail_from and mail_to")
     if (url := alerts.webhook_url.reveal()) and not is_safe_web(url):
         report.problem(report.place("alerts", "webhook_url"), "expected an https address", 'write "https://..."')
+
+
+def check_letters(letters: Letters, report: Report) -> None:
+    """Check `[letters]`."""
+    if letters.quiet and (fault := fault_of(read_quiet, letters.quiet)):
+        report.problem(report.place("letters", "quiet"), fault, 'write "21:00/08:00"')
+    if fault := fault_of(read_zone, letters.zone):
+        report.problem(report.place("letters", "zone"), fault, 'write "Asia/Tokyo"')
+    for key, text in letters.shop.items():
+        if not text.replace("\n", "").isprintable() and text:
+            report.problem(report.place("letters", key), "holds a control character", "write it anew")
 
 
 def check_channel_names(names: list[str], reserved: frozenset[str], report: Report) -> None:

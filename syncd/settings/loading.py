@@ -22,6 +22,7 @@ from syncd.settings.shape import (
     ChannelSettings,
     Daemon,
     Http,
+    Letters,
     Mqtt,
     PolicyDefaults,
     Retention,
@@ -38,6 +39,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "http": Http,
     "mqtt": Mqtt,
     "alerts": Alerts,
+    "letters": Letters,
     "policy": PolicyDefaults,
     "brake": Brake,
     "retention": Retention,
@@ -252,4 +254,5 @@ SECTION_CHECKS: Final[Mapping[str, Callable[[Any, Report], None]]] = {
     "http": checks.check_http,
     "mqtt": checks.check_mqtt,
     "alerts": checks.check_alerts,
+    "letters": checks.check_letters,
 }

@@ -151,6 +151,41 @@ class Alerts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Letters:
+    """What customers read, and when nothing is sent: `[letters]`."""
+
+    templates: Path | None = None
+    """Folder with texts of your own, in folders ja, en and zh; a file of the same name takes the place of ours. See
+    `syncd letters list`. Left out: ours."""
+
+    name: str = ""
+    """The shop's name in subjects and letters."""
+
+    signature: str = ""
+    """What stands under a letter, several lines where you like. Empty: the name."""
+
+    phone: str = ""
+    """Telephone number under a letter. Empty: none."""
+
+    hours: str = ""
+    """When somebody answers there, in words."""
+
+    url: str = ""
+    """Address of the shop under a letter. Empty: none."""
+
+    quiet: str = "21:00/08:00"
+    """Time of day in which nothing is sent to customers. Empty: letters go out at any time."""
+
+    zone: str = "Asia/Tokyo"
+    """Time zone of customers whose own is not known."""
+
+    @property
+    def shop(self) -> Mapping[str, str]:
+        """Return the shop's own words as letters and desks are given them."""
+        return {key: getattr(self, key) for key in ("name", "signature", "phone", "hours", "url")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyDefaults:
     """What channels may show where neither the channel nor the SKU says otherwise: `[policy]`."""
 
@@ -288,6 +323,7 @@ class Settings:
     http: Http = field(default_factory=Http)
     mqtt: Mqtt = field(default_factory=Mqtt)
     alerts: Alerts = field(default_factory=Alerts)
+    letters: Letters = field(default_factory=Letters)
     policy: PolicyDefaults = field(default_factory=PolicyDefaults)
     brake: Brake = field(default_factory=Brake)
     retention: Retention = field(default_factory=Retention)

@@ -105,6 +105,17 @@ def read_time(text: str) -> time:
     return found
 
 
+def read_quiet(text: str) -> tuple[time, time]:
+    """Return start and end of a part of every day, `21:00/08:00`; raises ValueError that says what is wrong with it."""
+    start, separator, end = text.partition("/")
+    if not separator:
+        raise ValueError(f"{text!r} is no part of a day")
+    found = read_time(start), read_time(end)
+    if found[0] == found[1]:
+        raise ValueError(f"{text} is empty, or the whole day")
+    return found
+
+
 @cache
 def read_zone(name: str) -> ZoneInfo:
     """Return a time zone by its name, `Asia/Tokyo`; raises ValueError where this machine does not know it."""

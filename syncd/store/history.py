@@ -80,10 +80,14 @@ def forget_spent(conn: Connection, bases: Mapping[int, Base]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsettled:
-    """An open write: `write.value` is the number it leads to; `relative` for a delta (an effect stands for it)."""
+    """An open write: `write.value` is the number it leads to; `relative` for a delta (an effect stands for it).
+
+    `flying` is that effect while the write is in flight; once it has an end, its effect is kept with all others.
+    """
 
     write: OpenWrite
     relative: bool
+    flying: Effect | None = None
 
 
 def open_writes(conn: Connection, listing_ids: Collection[int]) -> dict[int, list[Unsettled]]:
@@ -95,7 +99,10 @@ def open_writes(conn: Connection, listing_ids: Collection[int]) -> dict[int, lis
     for listing_id, quantity, intended_at, effect_until, delta, state in rows:
         lost = state == OutcomeKind.INDETERMINATE
         write = OpenWrite(value=quantity, sent_at=intended_at, until=effect_until, lost=lost)
-        found.setdefault(listing_id, []).append(Unsettled(write=write, relative=delta is not None))
+        flying = None
+        if delta is not None and state == "intended":
+            flying = Effect(quantity=delta, span=Span(earliest=intended_at, latest=effect_until), maybe=True)
+        found.setdefault(listing_id, []).append(Unsettled(write=write, relative=delta is not None, flying=flying))
     return found
 
 

@@ -71,6 +71,7 @@ class Double:
     tasks: set[asyncio.TimerHandle] = field(default_factory=set)
     count: int = 0
     latency_s: float = 0.05
+    answers_after_s: float = 0.0
 
     @property
     def profile(self) -> Profile:
@@ -205,6 +206,7 @@ class Double:
             raise TransientError("reset", sent=True)
         if self.dice.happens(self.rates.partial):
             return [replace(outcome, kind=OutcomeKind.INDETERMINATE) for outcome in outcomes]
+        await asyncio.sleep(self.answers_after_s)
         return outcomes
 
     def apply(self, write: Write) -> Outcome:
