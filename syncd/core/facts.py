@@ -17,6 +17,18 @@ from syncd.core.terms import (
     Seen,
     Sku,
 )
+from syncd.core.waitlist import (
+    ArrivalFact,
+    CorrectionFact,
+    DeskFact,
+    HoldFact,
+    LeaveFact,
+    MessageFact,
+    TicketFact,
+    TicketHintFact,
+    TicketOutcomeFact,
+    WaitFact,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,4 +268,14 @@ Fact: TypeAlias = (
     | AccountFact
     | DriftFact
     | BrakeFact
+    | WaitFact
+    | LeaveFact
+    | TicketFact
+    | TicketHintFact
+    | TicketOutcomeFact
+    | DeskFact
+    | ArrivalFact
+    | HoldFact
+    | CorrectionFact
+    | MessageFact
 )

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, bindparam, func, select
 
-from syncd.core import facts
+from syncd.core import facts, waitlist
 from syncd.core.terms import Instant
 from syncd.store.rows import InboxRow, MetaRow, ParkedRow
 from syncd.store.statements import append, insert_new, insert_one, table, upsert
@@ -32,6 +32,16 @@ _KINDS: dict[str, type[Any]] = {
     "account": facts.AccountFact,
     "drift": facts.DriftFact,
     "brake": facts.BrakeFact,
+    "wait": waitlist.WaitFact,
+    "leave": waitlist.LeaveFact,
+    "ticket": waitlist.TicketFact,
+    "ticket_hint": waitlist.TicketHintFact,
+    "ticket_outcome": waitlist.TicketOutcomeFact,
+    "desk": waitlist.DeskFact,
+    "arrival": waitlist.ArrivalFact,
+    "hold": waitlist.HoldFact,
+    "correction": waitlist.CorrectionFact,
+    "message": waitlist.MessageFact,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 _DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in _KINDS.items()}

@@ -5,17 +5,10 @@ What is a projection (can be computed anew from other tables) is marked so; `syn
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, UniqueConstraint, text
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-
-def _instant(*, nullable: bool = False) -> Column[int]:
-    return Column(BigInteger, nullable=nullable)
-
-
-def _identity() -> Column[int]:
-    # SQLite gives ascending 64-bit ids only to the type INTEGER; PostgreSQL needs BIGINT to hold as many.
-    return Column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True)
+from syncd.store.columns import identity, instant, some_index
 
 
 class MetaRow(SQLModel, table=True):
@@ -34,12 +27,12 @@ class InboxRow(SQLModel, table=True):
         Index("inbox_key", "source", "key", unique=True, sqlite_where=text("key IS NOT NULL"),
               postgresql_where=text("key IS NOT NULL")),
     )  # fmt: skip
-    id: int | None = Field(default=None, sa_column=_identity())
+    id: int | None = Field(default=None, sa_column=identity())
     kind: str
     source: str
     key: str | None = None
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    received_at: int = Field(sa_column=_instant())
+    received_at: int = Field(sa_column=instant())
 
 
 class ParkedRow(SQLModel, table=True):
@@ -48,17 +41,17 @@ class ParkedRow(SQLModel, table=True):
     __tablename__ = "parked"
     inbox_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     reason: str
-    at: int = Field(sa_column=_instant())
+    at: int = Field(sa_column=instant())
 
 
 class SkuRow(SQLModel, table=True):
     """A SKU. `opened_at` is set by its first count: before that its listings are never written."""
 
     __tablename__ = "sku"
-    id: int | None = Field(default=None, sa_column=_identity())
+    id: int | None = Field(default=None, sa_column=identity())
     code: str = Field(unique=True)
     title: str = ""
-    opened_at: int | None = Field(default=None, sa_column=_instant(nullable=True))
+    opened_at: int | None = Field(default=None, sa_column=instant(nullable=True))
 
 
 class KitRow(SQLModel, table=True):
@@ -89,7 +82,7 @@ class MovementRow(SQLModel, table=True):
         UniqueConstraint("source", "reference", name="movement_once"),
         Index("movement_sku", "sku_id", "id"),
     )
-    id: int | None = Field(default=None, sa_column=_identity())
+    id: int | None = Field(default=None, sa_column=identity())
     source: str
     reference: str
     sku_id: int = Field(sa_column=Column(BigInteger, nullable=False))
@@ -98,8 +91,8 @@ class MovementRow(SQLModel, table=True):
     on_hand: int
     committed: int
     held: int
-    at: int = Field(sa_column=_instant())
-    recorded_at: int = Field(sa_column=_instant())
+    at: int = Field(sa_column=instant())
+    recorded_at: int = Field(sa_column=instant())
     reason: str = ""
     actor: str = ""
 
@@ -120,14 +113,17 @@ class OrderRow(SQLModel, table=True):
     """An order as it was last stated. No personal data."""
 
     __tablename__ = "orders"
-    __table_args__ = (UniqueConstraint("account", "remote_id", name="orders_once"),)
-    id: int | None = Field(default=None, sa_column=_identity())
+    __table_args__ = (
+        UniqueConstraint("account", "remote_id", name="orders_once"),
+        some_index("orders_number", "number", where="number <> remote_id"),
+    )
+    id: int | None = Field(default=None, sa_column=identity())
     account: str
     remote_id: str
     number: str
-    version: int | None = Field(default=None, sa_column=_instant(nullable=True))
-    read_at: int = Field(sa_column=_instant())
-    ordered_at: int = Field(sa_column=_instant())
+    version: int | None = Field(default=None, sa_column=instant(nullable=True))
+    read_at: int = Field(sa_column=instant())
+    ordered_at: int = Field(sa_column=instant())
     cancelled: bool = False
     closed: bool = False
     ignored: bool = False
@@ -140,7 +136,7 @@ class OrderRow(SQLModel, table=True):
     returns_raw: str = ""
     amount: str = ""
     currency: str = ""
-    recorded_at: int = Field(sa_column=_instant())
+    recorded_at: int = Field(sa_column=instant())
 
 
 class OrderLineRow(SQLModel, table=True):
@@ -150,6 +146,7 @@ class OrderLineRow(SQLModel, table=True):
     __table_args__ = (
         Index("order_line_quarantine", "account", "remote_id", sqlite_where=text("sku_id IS NULL"),
               postgresql_where=text("sku_id IS NULL")),
+        some_index("order_line_open", "sku_id", "order_id", where="quantity > cancelled + shipped"),
         {"sqlite_with_rowid": False},
     )  # fmt: skip
     order_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
@@ -182,15 +179,15 @@ class OrderActionRow(SQLModel, table=True):
               sqlite_where=text("state IN ('intended', 'indeterminate')"),
               postgresql_where=text("state IN ('intended', 'indeterminate')")),
     )  # fmt: skip
-    id: int | None = Field(default=None, sa_column=_identity())
+    id: int | None = Field(default=None, sa_column=identity())
     account: str
     remote_id: str
     kind: str
     key: str
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     state: str
-    intended_at: int = Field(sa_column=_instant())
-    ended_at: int | None = Field(default=None, sa_column=_instant(nullable=True))
+    intended_at: int = Field(sa_column=instant())
+    ended_at: int | None = Field(default=None, sa_column=instant(nullable=True))
     reason: str = ""
     actor: str = ""
 
@@ -210,7 +207,7 @@ class ListingRow(SQLModel, table=True):
         Index("listing_due", "account", "lane", "due_at", sqlite_where=text("lane IS NOT NULL"),
               postgresql_where=text("lane IS NOT NULL")),
     )  # fmt: skip
-    id: int | None = Field(default=None, sa_column=_identity())
+    id: int | None = Field(default=None, sa_column=identity())
     account: str
     remote_id: str
     remote_location: str = ""
@@ -220,15 +217,15 @@ class ListingRow(SQLModel, table=True):
     location: str = ""
     active: bool = True
     managed: bool = True
-    vanished_at: int | None = Field(default=None, sa_column=_instant(nullable=True))
+    vanished_at: int | None = Field(default=None, sa_column=instant(nullable=True))
     target: int | None = None
     base: int | None = None
-    base_from: int | None = Field(default=None, sa_column=_instant(nullable=True))
-    base_until: int | None = Field(default=None, sa_column=_instant(nullable=True))
+    base_from: int | None = Field(default=None, sa_column=instant(nullable=True))
+    base_until: int | None = Field(default=None, sa_column=instant(nullable=True))
     low: int | None = None
     high: int | None = None
     lane: int | None = None
-    due_at: int | None = Field(default=None, sa_column=_instant(nullable=True))
+    due_at: int | None = Field(default=None, sa_column=instant(nullable=True))
     attempts: int = 0
     in_flight: bool = False
     stale: bool = False
@@ -238,11 +235,11 @@ class ListingRow(SQLModel, table=True):
     parked: str = ""
     """Why nothing may be written: the channel's reason for refusing the row, or empty. Tried anew after a catalogue."""
     seen: int | None = None
-    seen_at: int | None = Field(default=None, sa_column=_instant(nullable=True))
-    catalogued_at: int | None = Field(default=None, sa_column=_instant(nullable=True))
+    seen_at: int | None = Field(default=None, sa_column=instant(nullable=True))
+    catalogued_at: int | None = Field(default=None, sa_column=instant(nullable=True))
     demand: float = 0.0
     """Own sales: units per second, decayed, as of `demand_at`."""
-    demand_at: int | None = Field(default=None, sa_column=_instant(nullable=True))
+    demand_at: int | None = Field(default=None, sa_column=instant(nullable=True))
 
 
 class EffectRow(SQLModel, table=True):
@@ -253,8 +250,8 @@ class EffectRow(SQLModel, table=True):
     listing_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     reference: str = Field(primary_key=True)
     quantity: int
-    earliest: int = Field(sa_column=_instant())
-    latest: int | None = Field(default=None, sa_column=_instant(nullable=True))
+    earliest: int = Field(sa_column=instant())
+    latest: int | None = Field(default=None, sa_column=instant(nullable=True))
     maybe: bool = False
     """It may be on another listing of the same account and SKU instead."""
 
@@ -270,7 +267,7 @@ class WriteRow(SQLModel, table=True):
         Index("write_open", "listing_id", sqlite_where=text("open = 1"), postgresql_where=text("open")),
         Index("write_key", "key", unique=True),
     )
-    id: int | None = Field(default=None, sa_column=_identity())
+    id: int | None = Field(default=None, sa_column=identity())
     listing_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     account: str
     key: str
@@ -282,9 +279,9 @@ class WriteRow(SQLModel, table=True):
     lane: int
     state: str
     open: bool = True
-    intended_at: int = Field(sa_column=_instant())
-    answered_at: int | None = Field(default=None, sa_column=_instant(nullable=True))
-    effect_until: int | None = Field(default=None, sa_column=_instant(nullable=True))
+    intended_at: int = Field(sa_column=instant())
+    answered_at: int | None = Field(default=None, sa_column=instant(nullable=True))
+    effect_until: int | None = Field(default=None, sa_column=instant(nullable=True))
     reason: str = ""
 
 
@@ -296,16 +293,16 @@ class SuspectRow(SQLModel, table=True):
         Index("suspect_open", "account", "sku_id", sqlite_where=text("closed_at IS NULL"),
               postgresql_where=text("closed_at IS NULL")),
     )  # fmt: skip
-    id: int | None = Field(default=None, sa_column=_identity())
+    id: int | None = Field(default=None, sa_column=identity())
     account: str
     listing_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     sku_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     location: str
     quantity: int
     remaining: int
-    since: int = Field(sa_column=_instant())
-    until: int = Field(sa_column=_instant())
-    closed_at: int | None = Field(default=None, sa_column=_instant(nullable=True))
+    since: int = Field(sa_column=instant())
+    until: int = Field(sa_column=instant())
+    closed_at: int | None = Field(default=None, sa_column=instant(nullable=True))
 
 
 class DriftRow(SQLModel, table=True):
@@ -317,7 +314,7 @@ class DriftRow(SQLModel, table=True):
         Index("drift_pending", "listing_id", sqlite_where=text("state = 'pending'"),
               postgresql_where=text("state = 'pending'")),
     )  # fmt: skip
-    id: int | None = Field(default=None, sa_column=_identity())
+    id: int | None = Field(default=None, sa_column=identity())
     account: str
     listing_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     sku_id: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
@@ -325,8 +322,8 @@ class DriftRow(SQLModel, table=True):
     expected_low: int
     expected_high: int
     state: str
-    at: int = Field(sa_column=_instant())
-    ended_at: int | None = Field(default=None, sa_column=_instant(nullable=True))
+    at: int = Field(sa_column=instant())
+    ended_at: int | None = Field(default=None, sa_column=instant(nullable=True))
     actor: str = ""
 
 
@@ -337,8 +334,8 @@ class CursorRow(SQLModel, table=True):
     account: str = Field(primary_key=True)
     feed: str = Field(primary_key=True)
     cursor: str
-    complete_until: int | None = Field(default=None, sa_column=_instant(nullable=True))
-    scanned_at: int | None = Field(default=None, sa_column=_instant(nullable=True))
+    complete_until: int | None = Field(default=None, sa_column=instant(nullable=True))
+    scanned_at: int | None = Field(default=None, sa_column=instant(nullable=True))
 
 
 class FetchRow(SQLModel, table=True):
@@ -347,8 +344,8 @@ class FetchRow(SQLModel, table=True):
     __tablename__ = "fetch"
     account: str = Field(primary_key=True)
     remote_id: str = Field(primary_key=True)
-    since: int = Field(sa_column=_instant())
-    due_at: int = Field(sa_column=_instant())
+    since: int = Field(sa_column=instant())
+    due_at: int = Field(sa_column=instant())
     attempts: int = 0
 
 
@@ -359,10 +356,10 @@ class AccountRow(SQLModel, table=True):
     name: str = Field(primary_key=True)
     state: str = "new"
     reason: str = ""
-    since: int = Field(sa_column=_instant())
-    first_live_at: int | None = Field(default=None, sa_column=_instant(nullable=True))
-    adopted_at: int | None = Field(default=None, sa_column=_instant(nullable=True))
-    down_since: int | None = Field(default=None, sa_column=_instant(nullable=True))
+    since: int = Field(sa_column=instant())
+    first_live_at: int | None = Field(default=None, sa_column=instant(nullable=True))
+    adopted_at: int | None = Field(default=None, sa_column=instant(nullable=True))
+    down_since: int | None = Field(default=None, sa_column=instant(nullable=True))
     down_reason: str = ""
 
 
@@ -373,22 +370,22 @@ class LagRow(SQLModel, table=True):
     account: str = Field(primary_key=True)
     stage: str = Field(primary_key=True)
     weights: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    latest: int = Field(sa_column=_instant())
+    latest: int = Field(sa_column=instant())
 
 
 class BrakeRow(SQLModel, table=True):
     """A change that is held for a person. `inbox_id` is the fact that is held. `state`: held, released, refused."""
 
     __tablename__ = "brake"
-    id: int | None = Field(default=None, sa_column=_identity())
+    id: int | None = Field(default=None, sa_column=identity())
     inbox_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     cause: str
     to_zero: int
     raised: int
     listings: int
     state: str = "held"
-    at: int = Field(sa_column=_instant())
-    ended_at: int | None = Field(default=None, sa_column=_instant(nullable=True))
+    at: int = Field(sa_column=instant())
+    ended_at: int | None = Field(default=None, sa_column=instant(nullable=True))
     actor: str = ""
 
 
@@ -400,13 +397,13 @@ class OutboxRow(SQLModel, table=True):
         Index("outbox_waiting", "sink", "id", sqlite_where=text("delivered_at IS NULL"),
               postgresql_where=text("delivered_at IS NULL")),
     )  # fmt: skip
-    id: int | None = Field(default=None, sa_column=_identity())
+    id: int | None = Field(default=None, sa_column=identity())
     sink: str
     key: str
     type: str
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    created_at: int = Field(sa_column=_instant())
-    delivered_at: int | None = Field(default=None, sa_column=_instant(nullable=True))
+    created_at: int = Field(sa_column=instant())
+    delivered_at: int | None = Field(default=None, sa_column=instant(nullable=True))
 
 
 class AlertRow(SQLModel, table=True):
@@ -416,5 +413,5 @@ class AlertRow(SQLModel, table=True):
     kind: str = Field(primary_key=True)
     key: str = Field(primary_key=True)
     text: str
-    raised_at: int = Field(sa_column=_instant())
-    cleared_at: int | None = Field(default=None, sa_column=_instant(nullable=True))
+    raised_at: int = Field(sa_column=instant())
+    cleared_at: int | None = Field(default=None, sa_column=instant(nullable=True))

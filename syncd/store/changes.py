@@ -1,0 +1,308 @@
+"""Changes of tickets on their way to a desk, each exactly once per event, and who was told what."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, RowMapping, Select, func, select, update
+
+from syncd.core.terms import Instant
+from syncd.core.tickets import EventId
+from syncd.store.rows_waiting import ChangeRow, MessageRow
+from syncd.store.statements import Among, change, insert_new, listed, table
+
+_CHANGE = table(ChangeRow)
+_MESSAGE = table(MessageRow)
+MOST_TOLD: Final = 1_000
+"""Most names of those who were told that one answer has."""
+
+
+class ChangeState(StrEnum):
+    """How far a change is."""
+
+    WAITING = "waiting"
+    HELD = "held"
+    INTENDED = "intended"
+    INDETERMINATE = "indeterminate"
+    APPLIED = "applied"
+    REJECTED = "rejected"
+    UNSURE = "unsure"
+    """It may or may not have reached the customer, and nobody can look it up: a person decides."""
+    STOPPED = "stopped"
+    """What it told of was taken back before it was sent."""
+    REFUSED = "refused"
+
+
+UNSENT: Final = (ChangeState.WAITING, ChangeState.HELD)
+UNDER_WAY: Final = (ChangeState.WAITING, ChangeState.INTENDED, ChangeState.INDETERMINATE)
+
+
+class ChangeKind(StrEnum):
+    """What is done to a desk."""
+
+    UPDATE = "update"
+    CREATE = "create"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What a change brings; None and empty texts leave a thing as it is. `values` fill the text of the message."""
+
+    state: str = ""
+    status: str = ""
+    sku: str = ""
+    quantity: int | None = None
+    order_number: str = ""
+    expected: str | None = None
+    amount: str = ""
+    priority: str = ""
+    language: str = ""
+    subject: str = ""
+    note: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+    follow_up_of: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewChange:
+    """A change to be made once: `key` is its own for ever."""
+
+    desk: str
+    key: str
+    event: EventId
+    kind: ChangeKind
+    entry_id: int | None
+    ticket_row: int | None
+    message: str
+    content: Content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A stored change."""
+
+    id: int
+    desk: str
+    key: str
+    event: EventId
+    kind: ChangeKind
+    entry_id: int | None
+    ticket_row: int | None
+    message: str
+    content: Content
+    state: ChangeState
+    due_at: Instant
+    attempts: int
+    created_at: Instant
+    intended_at: Instant | None
+    ended_at: Instant | None
+    reason: str
+    actor: str
+
+
+_CONTENT = msgspec.json.Decoder(Content)
+_ENCODER = msgspec.json.Encoder()
+
+
+def add(conn: Connection, changes: Sequence[NewChange], *, limit: int, now: Instant) -> None:
+    """Add changes; one whose key is there already changes nothing.
+
+    Of the changes of one event at most `limit` with a message are sent by themselves; the others wait for a person.
+    """
+    sent = _messages_of(conn, {new.event for new in changes if new.message})
+    rows = []
+    for new in changes:
+        held = False
+        if new.message:
+            sent[new.event] = sent.get(new.event, 0) + 1
+            held = sent[new.event] > limit
+        state = ChangeState.HELD if held else ChangeState.WAITING
+        row: dict[str, Any] = {"desk": new.desk, "key": new.key, "event": new.event, "kind": new.kind.value}
+        row |= {"entry_id": new.entry_id}
+        row |= {"ticket_row": new.ticket_row, "message": new.message, "body": _ENCODER.encode(new.content)}
+        row |= {"state": state.value, "due_at": now, "created_at": now}
+        rows.append(row | {"reason": f"more than {limit} messages of one event" if held else ""})
+    insert_new(conn, ChangeRow, keys=("key",), values=rows)
+
+
+def _messages_of(conn: Connection, events: Collection[EventId]) -> dict[EventId, int]:
+    c = _CHANGE.c
+    query = select(c.event, func.count()).where(Among(c.event, "events"), c.message != "").group_by(c.event)
+    rows = conn.execute(query, {"events": listed(conn, sorted(events))}) if events else ()
+    return {EventId(event): int(number) for event, number in rows}
+
+
+def _load(conn: Connection, query: Select[Any], values: Mapping[str, Any] | None = None) -> list[Change]:
+    return [_change(row) for row in conn.execute(query, values or {}).mappings()]
+
+
+def _change(row: RowMapping) -> Change:
+    values: dict[str, Any] = {name: value for name, value in row.items() if name != "body"}
+    values |= {"kind": ChangeKind(row["kind"]), "state": ChangeState(row["state"])}
+    return Change(**values, content=_CONTENT.decode(row["body"]))
+
+
+def due(conn: Connection, desk: str, *, kind: ChangeKind, now: Instant, limit: int) -> list[Change]:
+    """Return changes to be sent now, of each ticket the oldest only, and none of a ticket with one under way."""
+    c, older = _CHANGE.c, _CHANGE.alias("older")
+    blocked = (
+        select(older.c.id)
+        .where(older.c.ticket_row == c.ticket_row, older.c.desk == desk, older.c.id < c.id)
+        .where(older.c.state.in_(("waiting", "intended", "indeterminate")))
+        .exists()
+    )
+    query = select(_CHANGE).where(c.desk == desk, _under_way(), c.state == ChangeState.WAITING.value)
+    query = query.where(c.kind == kind.value, c.due_at <= now, ~blocked)
+    return _load(conn, query.order_by(c.due_at, c.id).limit(limit))
+
+
+def _under_way() -> Any:
+    # In the words of the partial index, so that it is used.
+    return _CHANGE.c.state.in_(("waiting", "intended", "indeterminate"))
+
+
+def in_state(conn: Connection, desk: str, state: ChangeState, *, limit: int) -> list[Change]:
+    """Return changes of a desk in a state that is under way, oldest first."""
+    query = select(_CHANGE).where(_CHANGE.c.desk == desk, _under_way(), _CHANGE.c.state == state.value)
+    return _load(conn, query.order_by(_CHANGE.c.due_at, _CHANGE.c.id).limit(limit))
+
+
+def next_due(conn: Connection, desk: str) -> Instant | None:
+    """Return when the next change of a desk is due, None where none waits."""
+    query = select(func.min(_CHANGE.c.due_at)).where(_CHANGE.c.desk == desk, _under_way())
+    return conn.execute(query).scalar()
+
+
+def by_keys(conn: Connection, keys: Collection[str]) -> dict[str, Change]:
+    """Return changes by their keys."""
+    if not keys:
+        return {}
+    query = select(_CHANGE).where(Among(_CHANGE.c.key, "keys"))
+    return {found.key: found for found in _load(conn, query, {"keys": listed(conn, keys)})}
+
+
+def page(
+    conn: Connection, *, states: Collection[ChangeState], after: int = 0, limit: int = 100, event: str = ""
+) -> list[Change]:
+    """Return changes in these states by number."""
+    query = select(_CHANGE).where(_CHANGE.c.state.in_(sorted(states)), _CHANGE.c.id > after)
+    if event:
+        query = query.where(_CHANGE.c.event == event)
+    return _load(conn, query.order_by(_CHANGE.c.id).limit(limit))
+
+
+def by_ids(conn: Connection, ids: Collection[int]) -> list[Change]:
+    """Return changes by number."""
+    query = select(_CHANGE).where(Among(_CHANGE.c.id, "ids")).order_by(_CHANGE.c.id)
+    return _load(conn, query, {"ids": listed(conn, ids)}) if ids else []
+
+
+def intend(conn: Connection, ids: Collection[int], *, now: Instant) -> None:
+    """Store that these are about to be sent."""
+    rows = [{"k": k, "v_state": ChangeState.INTENDED.value, "v_intended_at": now} for k in ids]
+    change(conn, ChangeRow, "id", rows)
+
+
+def recover(conn: Connection, desk: str) -> int:
+    """Make what the last run sent without hearing the answer indeterminate; return how many there were."""
+    mine = _CHANGE.c.desk == desk, _CHANGE.c.state == ChangeState.INTENDED.value
+    values = {"state": ChangeState.INDETERMINATE.value, "reason": "syncd ended before the answer came"}
+    return conn.execute(update(_CHANGE).where(*mine, _under_way()).values(**values)).rowcount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a change goes on: its state, and when it is due where it is still under way."""
+
+    id: int
+    state: ChangeState
+    due_at: Instant
+    attempts: int
+    reason: str
+    ended_at: Instant | None
+
+
+def end(conn: Connection, ends: Sequence[Ended]) -> None:
+    """Write how changes ended or go on."""
+    rows = [
+        {
+            "k": e.id,
+            "v_state": e.state.value,
+            "v_due_at": e.due_at,
+            "v_attempts": e.attempts,
+            "v_reason": e.reason[:200],
+            "v_ended_at": e.ended_at,
+        }
+        for e in ends
+    ]
+    change(conn, ChangeRow, "id", rows)
+
+
+def stop(conn: Connection, entry_ids: Collection[int], *, event: str, reason: str, now: Instant) -> set[int]:
+    """Stop what was not yet sent to these entries for an event; return the entries of which something was sent."""
+    if not entry_ids:
+        return set()
+    c = _CHANGE.c
+    values = {"ids": listed(conn, entry_ids)}
+    mine = (c.event == event, Among(c.entry_id, "ids"))
+    sent = select(c.entry_id).where(*mine, c.state.in_(("intended", "indeterminate", "applied", "unsure"))).distinct()
+    told = {int(entry_id) for entry_id in conn.execute(sent, values).scalars()}
+    ended = {"state": ChangeState.STOPPED.value, "reason": reason[:200], "ended_at": now}
+    conn.execute(update(_CHANGE).where(*mine, c.state.in_(("waiting", "held"))).values(**ended), values)
+    return told
+
+
+def decide(conn: Connection, *, ids: Collection[int], event: str, accept: bool, actor: str, now: Instant) -> int:
+    """Release what is held, or drop it; return how many changes that were."""
+    c = _CHANGE.c
+    query = update(_CHANGE).where(c.state == ChangeState.HELD.value)
+    query = query.where(c.id.in_(sorted(ids))) if ids else query.where(c.event == event)
+    state = ChangeState.WAITING if accept else ChangeState.REFUSED
+    ended = None if accept else now
+    values = {"state": state.value, "actor": actor, "due_at": now, "reason": "", "ended_at": ended}
+    return conn.execute(query.values(**values)).rowcount
+
+
+def hold_all(conn: Connection, desk: str, *, reason: str) -> int:
+    """Let everything that waits at a desk wait for a person; return how many changes that were."""
+    mine = _CHANGE.c.desk == desk, _CHANGE.c.state == ChangeState.WAITING.value
+    values = {"state": ChangeState.HELD.value, "reason": reason}
+    return conn.execute(update(_CHANGE).where(*mine, _under_way()).values(**values)).rowcount
+
+
+def unsent_of(conn: Connection, event: str) -> int:
+    """Return how many changes of an event are still on their way."""
+    query = select(func.count()).select_from(_CHANGE).where(_CHANGE.c.event == event)
+    return int(conn.execute(query.where(_CHANGE.c.state.in_([state.value for state in UNDER_WAY]))).scalar_one())
+
+
+def counts(conn: Connection, desk: str) -> dict[str, int]:
+    """Return how many changes of a desk are in each state that somebody may want to know of."""
+    c = _CHANGE.c
+    told = [s.value for s in (*UNDER_WAY, ChangeState.HELD, ChangeState.UNSURE, ChangeState.REJECTED)]
+    query = select(c.state, func.count()).where(c.desk == desk, c.state.in_(told)).group_by(c.state)
+    return {state: int(number) for state, number in conn.execute(query)}
+
+
+# --- who was told what ---------------------------------------------------------------------------------------------
+
+
+def told(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Note that somebody was told something: key, event, kind, language, route, entry_id, ticket_row, at."""
+    insert_new(conn, MessageRow, keys=("key",), values=rows)
+
+
+def was_told(conn: Connection, keys: Collection[str]) -> set[str]:
+    """Return those of these keys that stand for something that was told."""
+    query = select(_MESSAGE.c.key).where(Among(_MESSAGE.c.key, "keys"))
+    return set(conn.execute(query, {"keys": listed(conn, keys)}).scalars()) if keys else set()
+
+
+def messages_of(conn: Connection, *, entry_id: int) -> list[Mapping[str, Any]]:
+    """Return what somebody was told, oldest first."""
+    query = select(_MESSAGE).where(_MESSAGE.c.entry_id == entry_id).order_by(_MESSAGE.c.id).limit(MOST_TOLD)
+    return [dict(row) for row in conn.execute(query).mappings()]
