@@ -7,7 +7,7 @@ import imaplib
 import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -45,7 +45,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What a look found: headers of mails by their uid, oldest first, where it stands now, and whether there is more."""
+    """What a look found: headers of mails by their uid, oldest first, how far it came, whether there is more."""
 
     mails: tuple[tuple[int, bytes], ...]
     place: Place
@@ -98,7 +98,7 @@ class ImapMailbox:
             start = after.uid if after.validity == validity else max(last - LOOK_BACK, 0)
             if last <= start:
                 return Look(mails=(), place=Place(validity=validity, uid=start), more=False)
-            uids = sorted(int(uid) for uid in box.uids(f"UID {start + 1}:{last}"))
+            uids = sorted(int(uid) for uid in box.uids(f"UID {start + 1}:{last}", charset=None))
             wanted = [uid for uid in uids if start < uid <= last][:MOST_MAILS]
             more = len(uids) > len(wanted)
             mails = self._headers(box, wanted)
@@ -108,9 +108,7 @@ class ImapMailbox:
     def _headers(self, box: imap_tools.BaseMailBox, uids: list[int]) -> tuple[tuple[int, bytes], ...]:
         if not uids:
             return ()
-        found = box.fetch(
-            uid_list=[str(uid) for uid in uids], mark_seen=False, headers_only=True, bulk=MOST_MAILS
-        )
+        found = box.fetch(uid_list=[str(uid) for uid in uids], mark_seen=False, headers_only=True, bulk=MOST_MAILS)
         return tuple(sorted((int(mail.uid or 0), mail.obj.as_bytes()) for mail in found))
 
     def _whole(self, uid: int) -> bytes:
@@ -121,8 +119,13 @@ class ImapMailbox:
     @contextmanager
     def _open(self) -> Iterator[imap_tools.BaseMailBox]:
         try:
-            with self._connect().login(self._user, self._password.reveal(), initial_folder=self._folder) as box:
+            box = self._connect()
+            try:
+                box.login(self._user, self._password.reveal(), initial_folder=self._folder)
                 yield box
+            finally:
+                with suppress(OSError, EOFError, imaplib.IMAP4.error, ImapToolsError):
+                    box.logout()
         except MailboxLoginError:
             raise AuthError("the mailbox does not accept the login") from None
         except MailboxFolderSelectError:
@@ -132,7 +135,7 @@ class ImapMailbox:
         except (OSError, EOFError, imaplib.IMAP4.error) as error:
             raise TransientError(f"the mailbox cannot be reached ({type(error).__name__})", sent=False) from None
         except (ImapToolsError, KeyError, ValueError) as error:
-            raise ProtocolError(f"the mailbox answered strangely ({type(error).__name__})", sample=b"") from None
+            raise ProtocolError(f"the mailbox answered strangely ({type(error).__name__})") from None
 
     def _connect(self) -> imap_tools.BaseMailBox:
         if self._scheme == "imaps":

@@ -15,11 +15,10 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, default
 from email.utils import format_datetime, getaddresses, parsedate_to_datetime
-from typing import Final, cast
+from typing import Final
 
 from adapters.local.wire import TicketDoc
-from syncd.sdk.channel import Instant
-from syncd.sdk.desk import Letter
+from syncd.sdk.desk import Instant, Letter
 
 MOST_REFERENCES: Final = 12
 """Ids of earlier mails that one names."""
@@ -101,8 +100,8 @@ def render(doc: TicketDoc, letter: Letter, *, event: str, sender: Sender, now: I
         mail["References"] = " ".join(doc.thread[-MOST_REFERENCES:])
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
-    mail["Content-Language"] = {"ja": "ja", "en": "en", "zh": "zh-Hans"}[letter.language]
     mail.set_content(letter.body, cte="base64")
+    mail["Content-Language"] = {"ja": "ja", "en": "en", "zh": "zh-Hans"}[letter.language]
     return bytes(mail)
 
 
@@ -117,7 +116,7 @@ def _recipient(doc: TicketDoc) -> Address | str:
 
 def understand(raw: bytes, *, sender: Sender, now: Instant, whole: bool) -> Heard:
     """Say what a mail means: by its headers, or where they do not suffice (`whole`) by all of it."""
-    mail = cast("EmailMessage", email.message_from_bytes(raw, policy=default))
+    mail = email.message_from_bytes(raw, policy=default)
     mail_id = _text(mail, "Message-ID")[:998]
     if _is_report(mail):
         return _bounce(mail, raw, mail_id, sender, whole=whole)

@@ -9,13 +9,14 @@ from typing import Final
 
 import msgspec
 
-from syncd.sdk.channel import Instant, Sku
 from syncd.sdk.desk import (
     EventId,
+    Instant,
     Language,
     Letter,
     NewTicket,
     Priority,
+    Sku,
     Ticket,
     TicketChange,
     TicketId,
@@ -98,7 +99,7 @@ def unpack(body: bytes) -> TicketDoc:
     try:
         return _DECODER.decode(body)
     except msgspec.MsgspecError:
-        raise ProtocolError("a ticket of the local desk cannot be read", sample=b"") from None
+        raise ProtocolError("a ticket of the local desk cannot be read") from None
 
 
 def stated(doc: TicketDoc, *, read_at: Instant) -> Ticket:
