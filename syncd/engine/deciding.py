@@ -36,6 +36,7 @@ from syncd.engine.stock import Refused, StockFact, take_stock
 from syncd.engine.work import Hint, Work
 from syncd.store import accounts, inbox, listings
 from syncd.store.inbox import Received
+from syncd.store.statements import savepoint
 
 MOST_TOGETHER = 48
 """Most orders decided together; facts with ends of writes join until there are so many ends."""
@@ -105,7 +106,7 @@ def _take_orders(
         if received.keyed and isinstance(received.fact, OrderFact)
     }
     try:
-        with conn.begin_nested():
+        with savepoint(conn):
             take_orders(work, _orders(conn, group, now))
             replan(work)
             work.flush()
