@@ -35,6 +35,7 @@ KINDS: Final = frozenset(
         "oversell",
         "drift",
         "webhook_lost",
+        "webhook_out",
     }
 )
 
