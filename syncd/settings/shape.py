@@ -100,7 +100,10 @@ class Http:
     """Public https address under which channels reach this server. Empty: no webhooks, orders are polled only."""
 
     api_token: Secret = field(default_factory=unset)
-    """Token that the stock API asks for, at least 22 characters (a secret). Empty: the API is off."""
+    """A token of the API with the scope admin, at least 22 characters (a secret). `syncd token new` makes others."""
+
+    requests_per_minute: Annotated[int, Meta(ge=1, le=1_000_000)] = 600
+    """Most requests to the API with one token in a minute."""
 
     metrics: bool = True
     """Serve /metrics for Prometheus."""

@@ -16,6 +16,7 @@ from syncd.store.views import moment
 from syncd.store.views_orders import OrderDetail, order_detail
 from syncd.web.api_facts import Code, Word
 from syncd.web.api_listings import require_account
+from syncd.web.api_shape import Scope, shaped
 from syncd.web.api_wire import Answer, Fault, Route, Service, bad_rows, body_of, query_of, row_problem
 from syncd.web.plant import Account, Plant
 
@@ -39,6 +40,7 @@ class CancelBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     actor: Word = ""
 
 
+@shaped(body=CancelBody, scope=Scope.ADMIN, accepts=(200, 202))
 async def post_cancel(service: Service, request: web.Request) -> Answer:
     """Cancel an order: 200 done, 202 taken or not known, 409 with the reason where it was not done.
 
@@ -96,6 +98,7 @@ class InquiryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     account: str = ""
 
 
+@shaped(query=InquiryQuery)
 async def get_inquiries(service: Service, request: web.Request) -> Answer:
     """Return open inquiries about stock, oldest first, as the channels tell them now; no personal data.
 
@@ -124,6 +127,7 @@ def _inquiry(name: AccountId, one: Inquiry) -> dict[str, Any]:
     return {"account": name, **msgspec.to_builtins(one), "asked_at": moment(one.asked_at)}
 
 
+@shaped()
 async def get_account_health(service: Service, _request: web.Request) -> Answer:
     """Return how each channel judged the shop when it was asked last."""
     now = service.plant.clock.now()
