@@ -47,6 +47,10 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
         "account_health": Words(
             title="Account at risk", sentence="{account}: {figure} is at {rate} %, the limit is {limit} %"
         ),
+        "conduct": Words(
+            title="Own cancels near a limit",
+            sentence="{account}: {rule} is at {value}, may come to {forecast}, the limit is {limit}",
+        ),
         "no_ship_date": Words(
             title="Orders without a ship-by date", sentence="{account}: {count} orders, the first is {order} ({reason})"
         ),
@@ -73,6 +77,10 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
         ),
         "account_health": Words(
             title="アカウント健全性の低下", sentence="{account}：{figure}は{rate} %、上限は{limit} %です"
+        ),
+        "conduct": Words(
+            title="店舗都合キャンセルの増加",
+            sentence="{account}：{rule}は{value}、見込みは{forecast}、上限は{limit}です",
         ),
         "no_ship_date": Words(title="出荷予定日なしの注文", sentence="{account}：{count}件、先頭は{order}（{reason}）"),
         "notice": Words(title="チャネルからの連絡", sentence="{account}：{text}"),

@@ -17,7 +17,7 @@ from syncd.core.ledger import Posting
 from syncd.core.shown import Base
 from syncd.core.terms import AccountId, Instant, Location, SkuId
 from syncd.engine.rules import House
-from syncd.store import accounts, alerts, doubts, history, ledger, listings, outbox
+from syncd.store import accounts, alerts, conduct, doubts, history, ledger, listings, outbox
 from syncd.store.doubts import Suspect
 from syncd.store.history import NewEffect
 from syncd.store.ledger import Balance, KnownSku, Shelf
@@ -94,6 +94,7 @@ class Work:
         self.messages: set[tuple[AccountId, str]] = set()
         self.sales: list[Sale] = []
         self.answers: list[Answer] = []
+        self.cancels: list[conduct.NewCancel] = []
         self.heard: dict[int, Instant] = {}
         self._shelves: dict[SkuId, Shelf] = {}
         self._kits_known: set[SkuId] = set()
@@ -216,6 +217,7 @@ class Work:
         changed = [x for x in self.listings.values() if x.changed]
         listings.save(self.conn, changed, now=self.now)
         doubts.save_suspects(self.conn, self.suspects.values(), now=self.now)
+        conduct.note(self.conn, self.cancels, now=self.now)
         if self.events:
             outbox.put(self.conn, self.events, now=self.now)
         for alarm in self.alarms:

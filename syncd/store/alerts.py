@@ -29,6 +29,7 @@ KINDS: Final = frozenset(
         "key_expiry",
         "key_expired",
         "account_health",
+        "conduct",
         "no_ship_date",
         "notice",
         "disk",

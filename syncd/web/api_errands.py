@@ -129,14 +129,24 @@ def _inquiry(name: AccountId, one: Inquiry) -> dict[str, Any]:
 
 @shaped()
 async def get_account_health(service: Service, _request: web.Request) -> Answer:
-    """Return how each channel judged the shop when it was asked last."""
+    """Return how each channel judged the shop when it was asked last, and how its own cancels stand in the ledger."""
     now = service.plant.clock.now()
     asked = [
         _judged(name, account, now)
         for name, account in service.plant.roster.items()
         if isinstance(account.channel, AccountHealth)
     ]
-    return Answer(body={"accounts": asked})
+    rules = [row for name, account in service.plant.roster.items() for row in _conduct(name, account)]
+    return Answer(body={"accounts": asked, "rules": rules})
+
+
+def _conduct(name: AccountId, account: Account) -> list[dict[str, Any]]:
+    """Return the state of each rule that a channel has for the shop's own cancels, computed from the ledger."""
+    found = account.conduct
+    if found is None:
+        return []
+    at = moment(found.at)
+    return [{"account": name, "at": at, "level": one.level.value, **msgspec.to_builtins(one)} for one in found.findings]
 
 
 def _judged(name: AccountId, account: Account, now: Instant) -> dict[str, Any]:
