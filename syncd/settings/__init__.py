@@ -21,6 +21,7 @@ from syncd.settings.shape import (
     Retention,
     Settings,
     ShipDateSettings,
+    WebhookSettings,
 )
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Retention",
     "Settings",
     "ShipDateSettings",
+    "WebhookSettings",
     "load",
     "load_daemon",
     "locate",

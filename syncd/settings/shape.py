@@ -159,6 +159,29 @@ class Mqtt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings:
+    """One endpoint that gets events by signed webhooks: `[webhooks.NAME]`."""
+
+    name: str
+    """The NAME in the table's title; events that wait know it, so do not change it once it is in use."""
+
+    url: str
+    """Address that events are posted to, with https."""
+
+    secret: Secret
+    """Secret that signs them, at least 24 characters (a secret); `whsec_` and base64 where the receiver wants that."""
+
+    old_secret: Secret = field(default_factory=unset)
+    """The secret before it, while the receiver changes over: messages bear both signatures (a secret)."""
+
+    events: tuple[str, ...] = ()
+    """Types of events to send, a star for any letters: "sale", "channel.*". Empty: all of them."""
+
+    private: bool = False
+    """Whether the address may be one of this machine or of a local network."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Alerts:
     """What people are told, each thing once until it clears: `[alerts]`."""
 
@@ -357,6 +380,7 @@ class Settings:
     policy: PolicyDefaults = field(default_factory=PolicyDefaults)
     brake: Brake = field(default_factory=Brake)
     retention: Retention = field(default_factory=Retention)
+    webhooks: Mapping[str, WebhookSettings] = field(default_factory=dict)
     channels: Mapping[str, ChannelSettings] = field(default_factory=dict)
     path: Path | None = None
     warnings: tuple[Problem, ...] = ()

@@ -36,6 +36,7 @@ KINDS: Final = frozenset(
         "oversell",
         "drift",
         "webhook_lost",
+        "webhook_out",
     }
 )
 
