@@ -19,9 +19,11 @@ from syncd.engine.judging import HealthWatch
 from syncd.engine.keywatch import KeyWatch
 from syncd.engine.lagwatch import LagWatch, take_up_lags
 from syncd.engine.late import LateEnds
+from syncd.engine.lookout import Lookout, take_up_demand
 from syncd.engine.loops import Loop, Stage
 from syncd.engine.maintenance import run_maintenance
 from syncd.engine.notices import Queue
+from syncd.engine.planning import Planner
 from syncd.engine.plant import Plant
 from syncd.engine.poll import Poll
 from syncd.engine.proving import Proving
@@ -40,6 +42,7 @@ async def recover(plant: Plant) -> int:
     names, now = list(plant.roster), plant.clock.now()
     found = await plant.store.write(lambda conn: _recover(conn, names, now))
     await take_up_lags(plant)
+    await take_up_demand(plant)
     plant.intake.hint.set()
     return found
 
@@ -79,6 +82,7 @@ def engine_loops(plant: Plant) -> list[Loop]:
     loops = [
         Loop(name="ingest", stage=Stage.INGEST, run=decide),
         Loop(name="lags", stage=Stage.RELAY, run=LagWatch(plant).run),
+        Loop(name="exposure", stage=Stage.READERS, run=Lookout(plant, Planner(plant)).run),
     ]
     for account in plant.roster.values():
         loops += account_loops(plant, account)

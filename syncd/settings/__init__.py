@@ -8,6 +8,7 @@ of their own, see `syncd.settings.credentials`.
 from __future__ import annotations
 
 from syncd.settings.loading import load, load_daemon, locate
+from syncd.settings.policies import PolicyDefaults, SeasonSettings
 from syncd.settings.shape import (
     Alerts,
     Brake,
@@ -18,7 +19,6 @@ from syncd.settings.shape import (
     Mqtt,
     OrderPageSettings,
     Pages,
-    PolicyDefaults,
     Retention,
     Settings,
     ShipDateSettings,
@@ -37,6 +37,7 @@ __all__ = [
     "Pages",
     "PolicyDefaults",
     "Retention",
+    "SeasonSettings",
     "Settings",
     "ShipDateSettings",
     "WebhookSettings",

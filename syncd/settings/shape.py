@@ -16,15 +16,11 @@ from msgspec import Meta
 from syncd.core.terms import AccountId
 from syncd.sdk.errors import Problem
 from syncd.sdk.secret import Secret
+from syncd.settings.policies import ExposureName, Limit, Loss, Percent, PolicyDefaults, SeasonSettings, Units
 
 POSTGRES_SCHEMES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 
 SQLITE_FILE = "syncd.db"
-
-Units: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000)]
-"""Whole units of a good."""
-
-Percent: TypeAlias = Annotated[int, Meta(ge=0, le=100)]
 
 Days: TypeAlias = Annotated[int, Meta(ge=1, le=3_650)]
 
@@ -258,23 +254,6 @@ class Letters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyDefaults:
-    """What channels may show where neither the channel nor the SKU says otherwise: `[policy]`."""
-
-    safety_stock: Units = 0
-    """Units kept back on every channel."""
-
-    safety_percent: Percent = 0
-    """Percent of what is available kept back on every channel, rounded up; the larger of both counts."""
-
-    cap: Units | None = None
-    """The most that a channel shows. Left out: no cap."""
-
-    raise_delay_s: Annotated[float, Meta(ge=0.0, le=3_600.0)] = 5.0
-    """Seconds that a raise waits, so that a number that goes up and down is written once. Falls never wait."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Brake:
     """When a change by hand or import is held for a person: `[brake]`. Falls from orders always pass."""
 
@@ -355,6 +334,13 @@ class ChannelSettings:
     sweep_s: Annotated[float, Meta(ge=60.0, le=7 * 86_400.0)] = 3_600.0
     """Seconds in which every listing is read once and compared with what it should show."""
 
+    exposure: ExposureName | None = None
+    """How this channel shares units with others; "allotment" on one channel of a SKU means all of them. Left out: as in
+    [policy]."""
+
+    loss: Loss | None = None
+    """How many sold units one oversold unit costs here. Left out: as in [policy]."""
+
     safety_stock: Units | None = None
     """Units kept back on this channel. Left out: as in [policy]."""
 
@@ -363,6 +349,22 @@ class ChannelSettings:
 
     cap: Units | None = None
     """The most that this channel shows. Left out: as in [policy]."""
+
+    share: Percent | None = None
+    """The most that this channel shows, in percent of what is available. Left out: no share."""
+
+    preorder: bool | None = None
+    """Sell units that are on their way here. Left out: as in [policy]."""
+
+    hide: bool | None = None
+    """Close pages that show 0 here. Left out: as in [policy]."""
+
+    purchase_limit: Limit | None = None
+    """The most units that one order may have here. Left out: as in [policy]."""
+
+    max_lateness_s: Annotated[float, Meta(ge=0.0, le=2 * 86_400.0)] | None = None
+    """How late an order may become known here at most, for allotments: up to that nothing is oversold. Left out: as the
+    adapter promises."""
 
     drift: Literal["enforce", "adopt"] = "enforce"
     """A number that somebody changed on the channel: "enforce" writes ours again, "adopt" takes it as a movement."""
@@ -398,6 +400,7 @@ class Settings:
     alerts: Alerts = field(default_factory=Alerts)
     letters: Letters = field(default_factory=Letters)
     policy: PolicyDefaults = field(default_factory=PolicyDefaults)
+    seasons: Mapping[str, SeasonSettings] = field(default_factory=dict)
     brake: Brake = field(default_factory=Brake)
     retention: Retention = field(default_factory=Retention)
     orderpage: OrderPageSettings = field(default_factory=OrderPageSettings)

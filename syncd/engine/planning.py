@@ -1,0 +1,368 @@
+"""Plan all listings anew, in pieces that hold nobody up: after settings, seasons, lags or the pace have changed.
+
+Nearly all SKUs are plain: one listing for each account, no kit, nothing in doubt. Their targets are computed from a few
+columns and written only where they changed. What is not plain goes the way of every decision (`engine.targets`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from sqlalchemy import Connection
+
+from syncd.core.adaptive import plenty
+from syncd.core.brake import Change
+from syncd.core.exposure import Exposure, Policy, pool_target
+from syncd.core.plan import Lane
+from syncd.core.terms import UNPLACED, AccountId, Instant, Location, SkuId
+from syncd.engine.plant import Plant
+from syncd.engine.replan import replan, retry_at
+from syncd.engine.rooms import load_policies, policy_of
+from syncd.engine.rules import House, Rules
+from syncd.engine.slots import Slot, adaptive, loss_of
+from syncd.engine.targets import retarget
+from syncd.engine.work import Hint, Work
+from syncd.store import history, listings
+from syncd.store import planning as store
+from syncd.store.planning import Aimed, Plan
+
+FIRST_SKUS: Final = 250
+"""SKUs of the first piece; the next ones follow how long it took."""
+MOST_SKUS: Final = 2_000
+AIM_S: Final = 0.008
+"""How long a piece should hold the writer."""
+SLOW_SKUS: Final = 20
+"""SKUs that are not plain, in one transaction."""
+FULL: Final = 0.2
+"""Where so much of a piece changed, the next one is not looked through beforehand."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Piece:
+    """A run of SKUs: the last of them, changes of targets, what can be written at once, and SKUs that are not plain."""
+
+    last: SkuId | None = None
+    skus: int = 0
+    changes: list[tuple[AccountId, Change]] = field(default_factory=list)
+    aimed: list[Aimed] = field(default_factory=list)
+    slow: list[SkuId] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Planner:
+    """Plans for one daemon; one run at a time."""
+
+    def __init__(self, plant: Plant) -> None:
+        self._plant = plant
+        self._running = asyncio.Lock()
+
+    async def run(self, stop: asyncio.Event, *, survey: bool) -> int:
+        """Plan every SKU anew; return how many pieces' worth of SKUs had a change.
+
+        `survey`: look each piece through beside the writer first, so that what does not change costs it nothing.
+        """
+        async with self._running:
+            return await self._run(stop, survey=survey)
+
+    async def _run(self, stop: asyncio.Event, *, survey: bool) -> int:
+        plant, after, size, changed, full = self._plant, SkuId(0), FIRST_SKUS, 0, not survey
+        kits = await plant.store.read(store.in_kits)
+        while not stop.is_set():
+            begin, most = after, size
+            if not full:
+                seen = await plant.store.read(lambda conn: self._examine(conn, begin, most, kits))  # noqa: B023  (awaited here)
+                if seen.last is None:
+                    break
+                slow = await self._differing(seen.slow)
+                if not seen.aimed:
+                    after = seen.last
+                    changed += await self._slowly(slow, stop)
+                    continue
+            piece = await plant.store.write(lambda conn: self._take(conn, begin, most, kits))  # noqa: B023  (awaited here)
+            if piece.last is None:
+                break
+            after, size = piece.last, next_size(size, piece.seconds)
+            changed += len(piece.changes)
+            changed += await self._slowly(piece.slow if full else await self._differing(piece.slow), stop)
+            full = not survey or len(piece.changes) > FULL * piece.skus
+            self._wake()
+            await asyncio.sleep(0)
+        return changed
+
+    async def replan(self, ids: Sequence[SkuId], stop: asyncio.Event) -> int:
+        """Plan these SKUs anew, the way of every decision."""
+        async with self._running:
+            changed = await self._slowly(ids, stop)
+            self._wake()
+            return changed
+
+    async def survey(self, stop: asyncio.Event) -> tuple[int, list[tuple[AccountId, Change]]]:
+        """Return how many listings there are, and every change that planning anew would make; writes nothing."""
+        plant, after, total = self._plant, SkuId(0), 0
+        kits = await plant.store.read(store.in_kits)
+        changes: list[tuple[AccountId, Change]] = []
+        while not stop.is_set():
+            begin = after
+            piece = await plant.store.read(lambda conn: self._examine(conn, begin, MOST_SKUS, kits))  # noqa: B023  (awaited here)
+            if piece.last is None:
+                break
+            after = piece.last
+            changes += piece.changes
+            for start in range(0, len(piece.slow), SLOW_SKUS):
+                ids = piece.slow[start : start + SLOW_SKUS]
+                changes += await plant.store.read(lambda conn: changes_of(conn, plant.house, ids, self._now()))  # noqa: B023  (the same)
+        total = await plant.store.read(listings.released)
+        return total, changes
+
+    def _wake(self) -> None:
+        for account in self._plant.roster.values():
+            account.wake(Hint.WRITE)
+
+    def _now(self) -> Instant:
+        return self._plant.clock.now()
+
+    async def _differing(self, ids: Sequence[SkuId]) -> list[SkuId]:
+        """Return those of some SKUs of which planning anew would change something."""
+        found: list[SkuId] = []
+        for start in range(0, len(ids), SLOW_SKUS):
+            part = ids[start : start + SLOW_SKUS]
+            if await self._plant.store.read(lambda conn: changes_of(conn, self._plant.house, part, self._now())):  # noqa: B023  (awaited here)
+                found += part
+        return found
+
+    async def _slowly(self, ids: Sequence[SkuId], stop: asyncio.Event) -> int:
+        changed = 0
+        for start in range(0, len(ids), SLOW_SKUS):
+            if stop.is_set():
+                break
+            part = ids[start : start + SLOW_SKUS]
+            changed += await self._plant.store.write(lambda conn: take_slow(conn, self._plant.house, part, self._now()))  # noqa: B023  (awaited here)
+        return changed
+
+    # --- in a transaction ---
+
+    def _examine(self, conn: Connection, after: SkuId, most: int, kits: set[SkuId]) -> Piece:
+        work = Work(conn, house=self._plant.house, now=self._now())
+        return examine(work, after=after, most=most, kits=kits)
+
+    def _take(self, conn: Connection, after: SkuId, most: int, kits: set[SkuId]) -> Piece:
+        started = self._plant.clock.monotonic()
+        piece = self._examine(conn, after, most, kits)
+        store.save(conn, piece.aimed)
+        piece.seconds = self._plant.clock.monotonic() - started
+        return piece
+
+
+def next_size(size: int, seconds: float) -> int:
+    """Return how many SKUs the next piece should have."""
+    if seconds > AIM_S:
+        return max(20, int(size * max(0.3, AIM_S / seconds)))
+    return min(MOST_SKUS, size + size // 8 + 1)
+
+
+def take_slow(conn: Connection, house: House, ids: Sequence[SkuId], now: Instant) -> int:
+    """Plan a few SKUs anew the way of every decision; return how many listings got another target."""
+    work = Work(conn, house=house, now=now)
+    _touch(work, ids)
+    retarget(work)
+    changed = sum(work.targets_before[x.id] != x.target for x in work.listings.values())
+    work.touched.clear()
+    replan(work)
+    work.flush()
+    return changed
+
+
+def changes_of(conn: Connection, house: House, ids: Sequence[SkuId], now: Instant) -> list[tuple[AccountId, Change]]:
+    """Return what planning a few SKUs anew would change."""
+    work = Work(conn, house=house, now=now)
+    _touch(work, ids)
+    retarget(work)
+    found = []
+    for listing in work.listings.values():
+        before = work.targets_before[listing.id]
+        if before != listing.target:
+            found.append((listing.account, Change(before=before, after=listing.target or 0)))
+    return found
+
+
+def _touch(work: Work, ids: Iterable[SkuId]) -> None:
+    ids = list(ids)
+    work.load_skus(ids)
+    work.load_shelves(ids)
+    for sku_id in ids:
+        work.touch(sku_id)
+
+
+# --- plain SKUs ------------------------------------------------------------------------------------------------------
+
+
+def examine(work: Work, *, after: SkuId, most: int, kits: set[SkuId]) -> Piece:
+    """Compute the targets of the next SKUs; writes nothing."""
+    numbers = store.skus(work.conn, after=after, most=most)
+    piece = Piece(skus=len(numbers))
+    if not numbers:
+        return piece
+    first, last = numbers[0][0], numbers[-1][0]
+    piece.last = last
+    plans = store.plans(work.conn, first=first, last=last)
+    units = store.units(work.conn, first=first, last=last)
+    load_policies(work, [number for number, _ in numbers] if work.present.policies or work.present.seasons else ())
+    plain = _Plain(work)
+    for sku_id, counted in numbers:
+        mine = plans.get(sku_id)
+        if mine and counted and sku_id not in kits and plain.fits(mine):
+            plain.aim(sku_id, mine, units.get(sku_id, {}), piece)
+        elif mine and (counted or sku_id in kits):
+            piece.slow.append(sku_id)
+    _certainly(work, plain, piece)
+    return piece
+
+
+class _Plain:
+    """Plain SKUs of one piece, with everything that is the same for all of them kept at hand."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.changed: dict[SkuId, list[tuple[Plan, int]]] = {}
+        self._usual = {name: work.policy(name) for name in work.house.rules}
+        self._pools: dict[tuple[AccountId, int], int] = {}
+        self._easy = all(_is_easy(policy) for policy in self._usual.values())
+
+    def fits(self, mine: Sequence[Plan]) -> bool:
+        """Say whether a SKU's listings are one for each account, and at no place of their own."""
+        rules = self.work.house.rules
+        seen = set()
+        for plan in mine:
+            known = rules.get(plan.account)
+            if known is None or known.location_map or plan.location or not plan.managed or plan.vanished_at is not None:
+                return False
+            seen.add(plan.account)
+        return len(seen) == len(mine)
+
+    def aim(self, sku_id: SkuId, mine: Sequence[Plan], shelf: Mapping[Location, int], piece: Piece) -> None:
+        """Compute the targets of a SKU, and keep those that changed."""
+        work = self.work
+        own = bool(work.policies.get(sku_id) or work.seasons.get(sku_id))
+        if own or not self._easy:
+            policies = [policy_of(work, sku_id, plan.account) for plan in mine]
+            if not all(map(_is_easy, policies)):
+                piece.slow.append(sku_id)
+                return
+        else:
+            policies = [self._usual[plan.account] for plan in mine]
+        aims = self._aims(sku_id, mine, policies, shelf, own=own)
+        changed = [(plan, aim) for plan, aim in zip(mine, aims, strict=True) if plan.target != aim]
+        if changed:
+            self.changed[sku_id] = changed
+
+    def _aims(
+        self,
+        sku_id: SkuId,
+        mine: Sequence[Plan],
+        policies: Sequence[Policy],
+        shelf: Mapping[Location, int],
+        *,
+        own: bool,
+    ) -> list[int]:
+        rules = self.work.house.rules
+        rooms = [_units(shelf, rules[plan.account]) for plan in mine]
+        pools = [
+            pool_target(room, policy, account=plan.account) if own else self._pool(plan.account, room, policy)
+            for plan, policy, room in zip(mine, policies, rooms, strict=True)
+        ]
+        limits = self._limits(sku_id, mine, policies, rooms, pools)
+        return [min(pool, limits.get(number, pool)) for number, pool in enumerate(pools)] if limits else pools
+
+    def _pool(self, account: AccountId, room: int, policy: Policy) -> int:
+        found = self._pools.get((account, room))
+        if found is None:
+            found = self._pools[account, room] = pool_target(room, policy, account=account)
+        return found
+
+    def _limits(
+        self,
+        sku_id: SkuId,
+        mine: Sequence[Plan],
+        policies: Sequence[Policy],
+        rooms: Sequence[int],
+        pools: Sequence[int],
+    ) -> dict[int, int]:
+        """Return what adaptive exposure limits; nothing where there is plenty, which is so for most."""
+        if len(mine) < 2 or not any(policy.exposure is Exposure.ADAPTIVE for policy in policies):
+            return {}
+        work, outlook = self.work, self.work.house.outlook
+        if plenty(
+            available=min(rooms),
+            lines_per_s=outlook.book.lines_per_s(sku_id, work.now),
+            longest_s=outlook.longest_s,
+            largest=outlook.book.largest(sku_id),
+            loss=max(loss_of(work, policy, plan.account) for policy, plan in zip(policies, mine, strict=True)),
+        ):
+            return {}
+        slots = [
+            Slot(
+                rules=work.house.rules[plan.account],
+                policy=policy,
+                listings=(),
+                where=(),
+                available=room,
+                most=pool,
+                pages=1,
+                high=plan.high or 0,
+                parts={},
+            )
+            for plan, policy, room, pool in zip(mine, policies, rooms, pools, strict=True)
+        ]
+        return adaptive(work, sku_id, slots)
+
+
+def _is_easy(policy: Policy) -> bool:
+    """Say whether a policy has nothing that planning from a few columns cannot do."""
+    return (
+        policy.exposure is not Exposure.ALLOTMENT
+        and not policy.preorder
+        and not policy.hide
+        and (policy.purchase_limit is None)
+    )
+
+
+def _units(shelf: Mapping[Location, int], rules: Rules) -> int:
+    return sum(shelf.get(place, 0) for place in rules.locations) + shelf.get(UNPLACED, 0)
+
+
+def _certainly(work: Work, plain: _Plain, piece: Piece) -> None:
+    """Say what is next for changed listings of which it is certain what they show; SKUs with others are not plain."""
+    ids = [plan.id for changed in plain.changed.values() for plan, _ in changed]
+    busy = history.with_history(work.conn, ids) if ids else set()
+    allotted = set()
+    if work.present.claims and ids:
+        work.load_claims(ids)
+        allotted = set(work.claims)
+    for sku_id, changed in plain.changed.items():
+        if any(plan.id in busy or plan.id in allotted or not _is_certain(work, plan) for plan, _ in changed):
+            piece.slow.append(sku_id)
+            continue
+        for plan, aim in changed:
+            piece.aimed.append(_next(work, plan, aim))
+            piece.changes.append((plan.account, Change(before=plan.target, after=aim)))
+
+
+def _is_certain(work: Work, plan: Plan) -> bool:
+    free = not (plan.stale or plan.parked or plan.held or plan.in_flight)
+    known = plan.base is not None and plan.target is not None
+    return free and known and (plan.demand <= 0 or not work.house.rules[plan.account].absolute)
+
+
+def _next(work: Work, plan: Plan, aim: int) -> Aimed:
+    assert plan.base is not None, "the caller checked it"  # noqa: S101  (our own invariant)
+    value = max(0, plan.base)
+    lane, due_at = None, None
+    if value > aim:
+        lane, due_at = int(Lane.FALL if aim else Lane.ZERO), retry_at(plan.attempts, work.now)
+    elif value < aim:
+        lane = int(Lane.RAISE)
+        due_at = plan.due_at if plan.lane == lane else work.now + work.house.rules[plan.account].pace.raise_us
+    return Aimed(id=plan.id, target=aim, value=value, lane=lane, due_at=due_at)
