@@ -62,6 +62,8 @@ class Book:
         self.clock_s = 0.0
         self.clock_at: Instant = 0
         self.changed = False
+        self._factor: tuple[Instant, float] = (-1, 1.0)
+        self._unsold: tuple[tuple[Instant, int], float] = ((-1, 0), 0.0)
 
     # --- learning ---
 
@@ -105,12 +107,20 @@ class Book:
 
     def factor(self, at: Instant) -> float:
         """Return how many times the usual is expected at a time."""
-        return self.week.factor(self._day(at)) * self.surge(at)
+        if self._factor[0] != at:
+            self._factor = (at, self.week.factor(self._day(at)) * self.surge(at))
+        return self._factor[1]
 
     def lines_per_s(self, sku_id: SkuId, at: Instant) -> float:
         """Return how many lines of a SKU come per second."""
         known = self.known.get(sku_id)
-        demand = _NOTHING if known is None else known.demand
+        if known is None:
+            if self._unsold[0] != (at, self.pace.orders):
+                self._unsold = ((at, self.pace.orders), self._rate(_NOTHING, at))
+            return self._unsold[1]
+        return self._rate(known.demand, at)
+
+    def _rate(self, demand: Demand, at: Instant) -> float:
         return demand.per_order(self.usual, self.pace) * self.pace.per_s * self.factor(at)
 
     @property

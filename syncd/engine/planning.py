@@ -21,7 +21,7 @@ from syncd.core.terms import UNPLACED, AccountId, Instant, Location, SkuId
 from syncd.engine.plant import Plant
 from syncd.engine.replan import replan, retry_at
 from syncd.engine.rooms import load_policies, policy_of
-from syncd.engine.rules import House, Rules
+from syncd.engine.rules import House
 from syncd.engine.slots import Slot, adaptive, loss_of
 from syncd.engine.targets import retarget
 from syncd.engine.work import Hint, Work
@@ -31,22 +31,25 @@ from syncd.store.planning import Aimed, Plan
 
 FIRST_SKUS: Final = 250
 """SKUs of the first piece; the next ones follow how long it took."""
-MOST_SKUS: Final = 2_000
-AIM_S: Final = 0.008
+LEAST_SKUS: Final = 60
+MOST_SKUS: Final = 1_000
+AIM_S: Final = 0.012
 """How long a piece should hold the writer."""
 SLOW_SKUS: Final = 20
 """SKUs that are not plain, in one transaction."""
+MOST_ALIKE: Final = 20_000
+"""So many targets are remembered at most."""
 FULL: Final = 0.2
 """Where so much of a piece changed, the next one is not looked through beforehand."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Piece:
-    """A run of SKUs: the last of them, changes of targets, what can be written at once, and SKUs that are not plain."""
+    """A run of SKUs: the last one, targets before and after, what can be written at once, and those not plain."""
 
     last: SkuId | None = None
     skus: int = 0
-    changes: list[tuple[AccountId, Change]] = field(default_factory=list)
+    moves: list[tuple[AccountId, int | None, int]] = field(default_factory=list)
     aimed: list[Aimed] = field(default_factory=list)
     slow: list[SkuId] = field(default_factory=list)
     seconds: float = 0.0
@@ -58,6 +61,7 @@ class Planner:
     def __init__(self, plant: Plant) -> None:
         self._plant = plant
         self._running = asyncio.Lock()
+        self._alike = Alike()
 
     async def run(self, stop: asyncio.Event, *, survey: bool) -> int:
         """Plan every SKU anew; return how many pieces' worth of SKUs had a change.
@@ -68,6 +72,7 @@ class Planner:
             return await self._run(stop, survey=survey)
 
     async def _run(self, stop: asyncio.Event, *, survey: bool) -> int:
+        self._alike = Alike()
         plant, after, size, changed, full = self._plant, SkuId(0), FIRST_SKUS, 0, not survey
         kits = await plant.store.read(store.in_kits)
         while not stop.is_set():
@@ -85,9 +90,9 @@ class Planner:
             if piece.last is None:
                 break
             after, size = piece.last, next_size(size, piece.seconds)
-            changed += len(piece.changes)
+            changed += len(piece.moves)
             changed += await self._slowly(piece.slow if full else await self._differing(piece.slow), stop)
-            full = not survey or len(piece.changes) > FULL * piece.skus
+            full = not survey or len(piece.moves) > FULL * piece.skus
             self._wake()
             await asyncio.sleep(0)
         return changed
@@ -110,7 +115,7 @@ class Planner:
             if piece.last is None:
                 break
             after = piece.last
-            changes += piece.changes
+            changes += ((name, Change(before=before, after=aim)) for name, before, aim in piece.moves)
             for start in range(0, len(piece.slow), SLOW_SKUS):
                 ids = piece.slow[start : start + SLOW_SKUS]
                 changes += await plant.store.read(lambda conn: changes_of(conn, plant.house, ids, self._now()))  # noqa: B023  (the same)
@@ -146,7 +151,7 @@ class Planner:
 
     def _examine(self, conn: Connection, after: SkuId, most: int, kits: set[SkuId]) -> Piece:
         work = Work(conn, house=self._plant.house, now=self._now())
-        return examine(work, after=after, most=most, kits=kits)
+        return examine(work, after=after, most=most, kits=kits, alike=self._alike)
 
     def _take(self, conn: Connection, after: SkuId, most: int, kits: set[SkuId]) -> Piece:
         started = self._plant.clock.monotonic()
@@ -159,7 +164,7 @@ class Planner:
 def next_size(size: int, seconds: float) -> int:
     """Return how many SKUs the next piece should have."""
     if seconds > AIM_S:
-        return max(20, int(size * max(0.3, AIM_S / seconds)))
+        return max(LEAST_SKUS, int(size * max(0.3, AIM_S / seconds)))
     return min(MOST_SKUS, size + size // 8 + 1)
 
 
@@ -199,7 +204,7 @@ def _touch(work: Work, ids: Iterable[SkuId]) -> None:
 # --- plain SKUs ------------------------------------------------------------------------------------------------------
 
 
-def examine(work: Work, *, after: SkuId, most: int, kits: set[SkuId]) -> Piece:
+def examine(work: Work, *, after: SkuId, most: int, kits: set[SkuId], alike: Alike) -> Piece:
     """Compute the targets of the next SKUs; writes nothing."""
     numbers = store.skus(work.conn, after=after, most=most)
     piece = Piece(skus=len(numbers))
@@ -210,7 +215,7 @@ def examine(work: Work, *, after: SkuId, most: int, kits: set[SkuId]) -> Piece:
     plans = store.plans(work.conn, first=first, last=last)
     units = store.units(work.conn, first=first, last=last)
     load_policies(work, [number for number, _ in numbers] if work.present.policies or work.present.seasons else ())
-    plain = _Plain(work)
+    plain = _Plain(work, alike)
     for sku_id, counted in numbers:
         mine = plans.get(sku_id)
         if mine and counted and sku_id not in kits and plain.fits(mine):
@@ -221,23 +226,44 @@ def examine(work: Work, *, after: SkuId, most: int, kits: set[SkuId]) -> Piece:
     return piece
 
 
+class Alike:
+    """Targets that were found already, as long as policies and lags are the same: most SKUs are like many others."""
+
+    def __init__(self) -> None:
+        self._of: object = None
+        self._pools: dict[tuple[AccountId, int], int] = {}
+        self._aims: dict[tuple[object, ...], list[int]] = {}
+
+    def of(
+        self, work: Work, usual: Mapping[AccountId, Policy]
+    ) -> tuple[dict[tuple[AccountId, int], int], dict[tuple[object, ...], list[int]]]:
+        """Return the targets of pools, by account and units, and of whole SKUs."""
+        now = (dict(usual), work.house.outlook.version, len(self._aims) > MOST_ALIKE, len(self._pools) > MOST_ALIKE)
+        if now != self._of:
+            self._of, self._pools, self._aims = (*now[:2], False, False), {}, {}
+        return self._pools, self._aims
+
+
 class _Plain:
     """Plain SKUs of one piece, with everything that is the same for all of them kept at hand."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, alike: Alike) -> None:
         self.work = work
         self.changed: dict[SkuId, list[tuple[Plan, int]]] = {}
-        self._usual = {name: work.policy(name) for name in work.house.rules}
-        self._pools: dict[tuple[AccountId, int], int] = {}
+        rules = work.house.rules
+        self._usual = {name: work.policy(name) for name in rules}
         self._easy = all(_is_easy(policy) for policy in self._usual.values())
+        self._plainest = {name for name, rule in rules.items() if not rule.location_map}
+        self._places = {name: (*rule.locations, UNPLACED) for name, rule in rules.items()}
+        self._one_place = len(set(self._places.values())) == 1
+        self._pools, self._alike = alike.of(work, self._usual)
+        self._losses = {name: loss_of(work, policy, name) for name, policy in self._usual.items()}
 
     def fits(self, mine: Sequence[Plan]) -> bool:
         """Say whether a SKU's listings are one for each account, and at no place of their own."""
-        rules = self.work.house.rules
         seen = set()
         for plan in mine:
-            known = rules.get(plan.account)
-            if known is None or known.location_map or plan.location or not plan.managed or plan.vanished_at is not None:
+            if plan.vanished_at is not None or not plan.managed or plan.location or plan.account not in self._plainest:
                 return False
             seen.add(plan.account)
         return len(seen) == len(mine)
@@ -253,7 +279,13 @@ class _Plain:
                 return
         else:
             policies = [self._usual[plan.account] for plan in mine]
-        aims = self._aims(sku_id, mine, policies, shelf, own=own)
+        if own or sku_id in work.house.outlook.book.known or len(shelf) != 1:
+            aims = self._aims(sku_id, mine, policies, shelf, own=own)
+        else:
+            # SKUs that were never sold, on the same accounts and with as many units, are all alike.
+            key = (*shelf.items(), *[plan.account for plan in mine])
+            found = self._alike.get(key)
+            aims = self._alike[key] = self._aims(sku_id, mine, policies, shelf, own=own) if found is None else found
         changed = [(plan, aim) for plan, aim in zip(mine, aims, strict=True) if plan.target != aim]
         if changed:
             self.changed[sku_id] = changed
@@ -267,14 +299,27 @@ class _Plain:
         *,
         own: bool,
     ) -> list[int]:
-        rules = self.work.house.rules
-        rooms = [_units(shelf, rules[plan.account]) for plan in mine]
+        rooms = self._rooms(mine, shelf)
         pools = [
             pool_target(room, policy, account=plan.account) if own else self._pool(plan.account, room, policy)
             for plan, policy, room in zip(mine, policies, rooms, strict=True)
         ]
-        limits = self._limits(sku_id, mine, policies, rooms, pools)
+        if len(mine) < 2:
+            return pools
+        if own:
+            losses = [loss_of(self.work, policy, plan.account) for policy, plan in zip(policies, mine, strict=True)]
+            loss = max(losses)
+        else:
+            loss = max(self._losses.values())
+        limits = self._limits(sku_id, mine, policies, rooms, pools, loss=loss)
         return [min(pool, limits.get(number, pool)) for number, pool in enumerate(pools)] if limits else pools
+
+    def _rooms(self, mine: Sequence[Plan], shelf: Mapping[Location, int]) -> list[int]:
+        """Return what is available to each listing."""
+        if len(shelf) == 1 and self._one_place:
+            ((place, units),) = shelf.items()
+            return [units if place in self._places[mine[0].account] else 0] * len(mine)
+        return [sum(shelf.get(place, 0) for place in self._places[plan.account]) for plan in mine]
 
     def _pool(self, account: AccountId, room: int, policy: Policy) -> int:
         found = self._pools.get((account, room))
@@ -289,17 +334,17 @@ class _Plain:
         policies: Sequence[Policy],
         rooms: Sequence[int],
         pools: Sequence[int],
+        *,
+        loss: int,
     ) -> dict[int, int]:
         """Return what adaptive exposure limits; nothing where there is plenty, which is so for most."""
-        if len(mine) < 2 or not any(policy.exposure is Exposure.ADAPTIVE for policy in policies):
-            return {}
-        work, outlook = self.work, self.work.house.outlook
+        work, book = self.work, self.work.house.outlook.book
         if plenty(
             available=min(rooms),
-            lines_per_s=outlook.book.lines_per_s(sku_id, work.now),
-            longest_s=outlook.longest_s,
-            largest=outlook.book.largest(sku_id),
-            loss=max(loss_of(work, policy, plan.account) for policy, plan in zip(policies, mine, strict=True)),
+            lines_per_s=book.lines_per_s(sku_id, work.now),
+            longest_s=work.house.outlook.longest_s,
+            largest=book.largest(sku_id),
+            loss=loss,
         ):
             return {}
         slots = [
@@ -329,10 +374,6 @@ def _is_easy(policy: Policy) -> bool:
     )
 
 
-def _units(shelf: Mapping[Location, int], rules: Rules) -> int:
-    return sum(shelf.get(place, 0) for place in rules.locations) + shelf.get(UNPLACED, 0)
-
-
 def _certainly(work: Work, plain: _Plain, piece: Piece) -> None:
     """Say what is next for changed listings of which it is certain what they show; SKUs with others are not plain."""
     ids = [plan.id for changed in plain.changed.values() for plan, _ in changed]
@@ -341,19 +382,20 @@ def _certainly(work: Work, plain: _Plain, piece: Piece) -> None:
     if work.present.claims and ids:
         work.load_claims(ids)
         allotted = set(work.claims)
+    doubtful = busy.union(allotted)
+    absolute = {name for name, rules in work.house.rules.items() if rules.absolute}
     for sku_id, changed in plain.changed.items():
-        if any(plan.id in busy or plan.id in allotted or not _is_certain(work, plan) for plan, _ in changed):
+        if all(_is_certain(plan, doubtful, absolute) for plan, _ in changed):
+            piece.aimed += [_next(work, plan, aim) for plan, aim in changed]
+            piece.moves += [(plan.account, plan.target, aim) for plan, aim in changed]
+        else:
             piece.slow.append(sku_id)
-            continue
-        for plan, aim in changed:
-            piece.aimed.append(_next(work, plan, aim))
-            piece.changes.append((plan.account, Change(before=plan.target, after=aim)))
 
 
-def _is_certain(work: Work, plan: Plan) -> bool:
-    free = not (plan.stale or plan.parked or plan.held or plan.in_flight)
-    known = plan.base is not None and plan.target is not None
-    return free and known and (plan.demand <= 0 or not work.house.rules[plan.account].absolute)
+def _is_certain(plan: Plan, doubtful: set[int], absolute: set[AccountId]) -> bool:
+    if plan.stale or plan.parked or plan.held or plan.in_flight or plan.id in doubtful:
+        return False
+    return plan.base is not None and plan.target is not None and (plan.demand <= 0 or plan.account not in absolute)
 
 
 def _next(work: Work, plan: Plan, aim: int) -> Aimed:
