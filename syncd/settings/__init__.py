@@ -14,6 +14,7 @@ from syncd.settings.shape import (
     ChannelSettings,
     Daemon,
     Http,
+    Incidents,
     Letters,
     Mqtt,
     Pages,
@@ -21,6 +22,7 @@ from syncd.settings.shape import (
     Retention,
     Settings,
     ShipDateSettings,
+    TimeRules,
     WebhookSettings,
 )
 
@@ -30,6 +32,7 @@ __all__ = [
     "ChannelSettings",
     "Daemon",
     "Http",
+    "Incidents",
     "Letters",
     "Mqtt",
     "Pages",
@@ -37,6 +40,7 @@ __all__ = [
     "Retention",
     "Settings",
     "ShipDateSettings",
+    "TimeRules",
     "WebhookSettings",
     "load",
     "load_daemon",

@@ -22,6 +22,7 @@ from syncd.settings.shape import (
     ChannelSettings,
     Daemon,
     Http,
+    Incidents,
     Letters,
     Mqtt,
     Pages,
@@ -29,6 +30,7 @@ from syncd.settings.shape import (
     Retention,
     Settings,
     ShipDateSettings,
+    TimeRules,
     WebhookSettings,
 )
 
@@ -43,6 +45,8 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "mqtt": Mqtt,
     "alerts": Alerts,
     "letters": Letters,
+    "timerules": TimeRules,
+    "incidents": Incidents,
     "policy": PolicyDefaults,
     "brake": Brake,
     "retention": Retention,
@@ -273,4 +277,5 @@ SECTION_CHECKS: Final[Mapping[str, Callable[[Any, Report], None]]] = {
     "mqtt": checks.check_mqtt,
     "alerts": checks.check_alerts,
     "letters": checks.check_letters,
+    "timerules": checks.check_time_rules,
 }
