@@ -33,6 +33,7 @@ TABLES = {
     "PolicyDefaults": "policy",
     "Brake": "brake",
     "Retention": "retention",
+    "OrderPageSettings": "orderpage",
     "WebhookSettings": "webhooks.books",
     "ChannelSettings": "channels.shopify",
     "ShipDateSettings": "channels.shopify.ship_dates",

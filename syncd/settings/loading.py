@@ -25,6 +25,7 @@ from syncd.settings.shape import (
     Incidents,
     Letters,
     Mqtt,
+    OrderPageSettings,
     Pages,
     PolicyDefaults,
     Retention,
@@ -47,6 +48,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "letters": Letters,
     "timerules": TimeRules,
     "incidents": Incidents,
+    "orderpage": OrderPageSettings,
     "policy": PolicyDefaults,
     "brake": Brake,
     "retention": Retention,
@@ -276,6 +278,7 @@ SECTION_CHECKS: Final[Mapping[str, Callable[[Any, Report], None]]] = {
     "pages": checks.check_pages,
     "mqtt": checks.check_mqtt,
     "alerts": checks.check_alerts,
+    "orderpage": checks.check_order_page,
     "letters": checks.check_letters,
     "timerules": checks.check_time_rules,
 }
