@@ -243,7 +243,7 @@ async def test_installed_desks_are_listed(shell: Shell) -> None:
     """A desk is told as one, with the features that it has."""
     rows = {row["name"]: row for row in await shell.json("adapter", "list")}
     assert (rows["zendesk"]["kind"], rows["shopify"]["kind"]) == ("desk", "channel")
-    assert rows["zendesk"]["features"] == ["DeskWebhooks", "LateTicketOutcomes", "Provisionable", "Health"]
+    assert rows["zendesk"]["features"] == ["DeskWebhooks", "PacedDesk", "LateTicketOutcomes", "Provisionable", "Health"]
     assert rows["zendesk"]["problem"] == ""
 
 
