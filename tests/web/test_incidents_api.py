@@ -33,8 +33,14 @@ def server() -> Iterator[Postgres]:
         skip_or_fail(missing)
 
 
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Rig]:
+    async with running(tmp_path) as rig:
+        yield rig
+
+
 @pytest.fixture(params=["", pytest.param("postgres", marks=pytest.mark.real)], ids=["sqlite", "postgres"])
-async def shop(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
+async def either(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
     """Give a shop whose store is one or the other."""
     settings = settings_of(tmp_path, ["shop", "mall"])
     if not request.param:
@@ -97,18 +103,18 @@ async def apologies(rig: Rig, state: ChangeState) -> list[Change]:
     return [change for change in page if change.message.startswith("oversold")]
 
 
-async def test_an_oversell_that_lasts_becomes_one_incident(shop: Rig) -> None:
+async def test_an_oversell_that_lasts_becomes_one_incident(either: Rig) -> None:
     """After it lasted a while it is opened once, with its cause, who loses, the rule that helps, and an event."""
-    await oversell(shop)
-    loop = watch(shop)
+    await oversell(either)
+    loop = watch(either)
     assert [await loop.step() for _ in range(3)] == [1, 0, 0]
-    (view,) = await found(shop)
+    (view,) = await found(either)
     assert (view.sku, view.state, view.cause, view.short) == ("A", "lasting", "crossed", 1)
     assert [(one.account, one.order, one.lost, one.units, one.told) for one in view.losers] == [
         ("mall", "M-1", 1, 2, "untold")
     ]
     assert [(one.lesson, one.account, one.value) for one in view.prevention] == [("safety_stock", "mall", 2)]
-    events = await shop.plant.store.read(lambda conn: outbox.waiting(conn, "mqtt", after_id=0, limit=99))
+    events = await either.plant.store.read(lambda conn: outbox.waiting(conn, "mqtt", after_id=0, limit=99))
     told = [msgspec.json.decode(event.body) for event in events if event.type == "incident"]
     assert told == [{"incident": view.id, "sku": "A", "cause": "crossed", "short": 1}]
 
@@ -123,20 +129,20 @@ async def test_what_settles_by_itself_is_none(shop: Rig) -> None:
     assert await found(shop) == []
 
 
-async def test_an_incident_is_covered_and_the_next_dip_is_another(shop: Rig) -> None:
+async def test_an_incident_is_covered_and_the_next_dip_is_another(either: Rig) -> None:
     """Units that come in cover an incident; when more is sold than there is again, that is a new one."""
-    await oversell(shop)
-    loop = watch(shop)
+    await oversell(either)
+    loop = watch(either)
     await loop.step()
-    shop.clock.instant += SECOND_US
-    await shop.count(A=4)
+    either.clock.instant += SECOND_US
+    await either.count(A=4)
     await loop.step()
-    assert [(one.state, one.short) for one in await found(shop)] == [("covered", 1)]
-    shop.clock.instant += SECOND_US
-    await shop.order("mall", "M-2", ("m1", "A", 2))
-    shop.clock.instant += 300 * SECOND_US
+    assert [(one.state, one.short) for one in await found(either)] == [("covered", 1)]
+    either.clock.instant += SECOND_US
+    await either.order("mall", "M-2", ("m1", "A", 2))
+    either.clock.instant += 300 * SECOND_US
     assert await loop.step() == 1
-    assert [one.state for one in await found(shop)] == ["lasting", "covered"]
+    assert [one.state for one in await found(either)] == ["lasting", "covered"]
 
 
 async def test_a_wrong_count_is_told_as_one(shop: Rig) -> None:
