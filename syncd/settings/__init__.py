@@ -8,13 +8,13 @@ of their own, see `syncd.settings.credentials`.
 from __future__ import annotations
 
 from syncd.settings.loading import load, load_daemon, locate
-from syncd.settings.policies import PolicyDefaults, SeasonSettings
+from syncd.settings.policies import Brake, PolicyDefaults, SeasonSettings
 from syncd.settings.shape import (
     Alerts,
-    Brake,
     ChannelSettings,
     Daemon,
     Http,
+    Incidents,
     Letters,
     Mqtt,
     OrderPageSettings,
@@ -22,6 +22,7 @@ from syncd.settings.shape import (
     Retention,
     Settings,
     ShipDateSettings,
+    TimeRules,
     WebhookSettings,
 )
 
@@ -31,6 +32,7 @@ __all__ = [
     "ChannelSettings",
     "Daemon",
     "Http",
+    "Incidents",
     "Letters",
     "Mqtt",
     "OrderPageSettings",
@@ -40,6 +42,7 @@ __all__ = [
     "SeasonSettings",
     "Settings",
     "ShipDateSettings",
+    "TimeRules",
     "WebhookSettings",
     "load",
     "load_daemon",

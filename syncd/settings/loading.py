@@ -14,15 +14,15 @@ from syncd.sdk.errors import ConfigError, Problem
 from syncd.settings import checks
 from syncd.settings.adapters import Installed
 from syncd.settings.credentials import Credentials
-from syncd.settings.policies import PolicyDefaults, SeasonSettings
+from syncd.settings.policies import Brake, PolicyDefaults, SeasonSettings
 from syncd.settings.reading import Reader, Table
 from syncd.settings.report import Report, closest
 from syncd.settings.shape import (
     Alerts,
-    Brake,
     ChannelSettings,
     Daemon,
     Http,
+    Incidents,
     Letters,
     Mqtt,
     OrderPageSettings,
@@ -30,6 +30,7 @@ from syncd.settings.shape import (
     Retention,
     Settings,
     ShipDateSettings,
+    TimeRules,
     WebhookSettings,
 )
 
@@ -44,6 +45,8 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "mqtt": Mqtt,
     "alerts": Alerts,
     "letters": Letters,
+    "timerules": TimeRules,
+    "incidents": Incidents,
     "orderpage": OrderPageSettings,
     "policy": PolicyDefaults,
     "brake": Brake,
@@ -290,4 +293,5 @@ SECTION_CHECKS: Final[Mapping[str, Callable[[Any, Report], None]]] = {
     "alerts": checks.check_alerts,
     "orderpage": checks.check_order_page,
     "letters": checks.check_letters,
+    "timerules": checks.check_time_rules,
 }

@@ -1,4 +1,4 @@
-"""What channels may show, and how that changes for a season, as frozen values: a part of `syncd.settings.shape`."""
+"""What channels may show, for how long, and what is held: frozen values, a part of `syncd.settings.shape`."""
 
 from __future__ import annotations
 
@@ -113,3 +113,17 @@ class SeasonSettings:
 
     purchase_limit: Limit | None = None
     """The most units that one order may have while it lasts. Left out: unchanged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brake:
+    """When a change by hand or import is held for a person: `[brake]`. Falls from orders always pass."""
+
+    share: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.2
+    """Hold a change that would take more than this share of the released listings to zero, or raise as many."""
+
+    minimum: Annotated[int, Meta(ge=0, le=1_000_000)] = 20
+    """A change of fewer listings than this passes, whatever the share."""
+
+    factor: Annotated[float, Meta(gt=1.0, le=1_000_000.0)] = 10.0
+    """A listing counts as raised when it would show more than this many times what it shows."""
