@@ -132,7 +132,10 @@ async def serve(
         if started is not None:
             started(plant)
         accounts = sorted(plant.roster)
-        _log.info("daemon.started", epoch=plant.epoch, listen=web, accounts=accounts, shadow=plant.house.shadow)
+        pages = f"http://{web}/" if settings.pages.enabled else ""
+        _log.info(
+            "daemon.started", epoch=plant.epoch, listen=web, pages=pages, accounts=accounts, shadow=plant.house.shadow
+        )
         await run_loops(loops, stop=plant.stop, drain_s=settings.daemon.drain_s)
         _log.info("daemon.stopped")
 

@@ -184,6 +184,7 @@ class _Show:
         if console.is_terminal:
             await self._paint(play, console)
             return
+        console.print(f"pages: {self._board(play).pages}", soft_wrap=True)
         while not self._over.is_set():
             console.print(line(self._board(play)), soft_wrap=True)
             await nap(LINE_S, self._over)

@@ -18,7 +18,7 @@ from syncd.store.rows_waiting import ArrivalRow, EntryRow, NeedRow
 from syncd.store.statements import table
 from syncd.store.views_figures import DAY_US, Hidden, cancelled, first_since, hidden, oversold, sold, window_of
 from syncd.store.views_incidents import oversells
-from syncd.store.views_line import lines, tickets_per_day, waiters
+from syncd.store.views_line import BEGAN, ENDED, lines, tickets_per_day, waiters
 from tests.real_servers import Missing, Postgres, postgres, skip_or_fail
 from tests.web.rig import START, Rig, running, settings_of
 
@@ -140,6 +140,6 @@ async def test_lines_tell_who_is_next(rig: Rig) -> None:
     ]
     window = window_of(START, days=2, offset_us=JAPAN_US)
     assert await rig.plant.store.read(lambda conn: tickets_per_day(conn, window)) == {
-        "began": {day_of(START): 3},
-        "ended": {},
+        BEGAN: {day_of(START): 3},
+        ENDED: {},
     }
