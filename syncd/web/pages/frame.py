@@ -114,7 +114,7 @@ class Frame:
         self._painters.shutdown(wait=False, cancel_futures=True)
 
     async def paint(self, work: Callable[[], Any]) -> Any:
-        """Run what computes for long beside the loop; raises TimeoutError, or ConnectionError while the daemon stops."""
+        """Run what computes for long beside the loop; raises TimeoutError, and ConnectionError once it stops."""
         if self._closed:
             raise ConnectionResetError("the daemon stops")
         async with asyncio.timeout(READ_S):
