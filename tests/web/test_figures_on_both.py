@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert
 
-from syncd.core.facts import AccountFact, AccountState
+from syncd.core.facts import AccountFact, AccountState, PolicyFact, PolicyRow
 from syncd.core.terms import SECOND_US, AccountId, Sku
 from syncd.store import ledger
 from syncd.store.rows_waiting import ArrivalRow, EntryRow, NeedRow
@@ -101,6 +101,10 @@ async def test_what_is_hidden_is_counted(rig: Rig) -> None:
     await rig.see("shop", s1=5, s2=0)
     await rig.tell(AccountFact(account=AccountId("shop"), state=AccountState.LIVE))
     assert await rig.plant.store.read(hidden) == {"shop": Hidden(listings=0, units=0)}
+    for kept, told in ((2, Hidden(listings=0, units=2)), (9, Hidden(listings=1, units=5))):
+        row = PolicyRow(sku=Sku("A"), account=None, safety_stock=kept)
+        assert await rig.tell(PolicyFact(rows=(row,), forced=True)) is None
+        assert await rig.plant.store.read(hidden) == {"shop": told}
 
 
 def wait(conn: Connection, sku_id: int, *entries: dict[str, Any]) -> None:

@@ -179,7 +179,7 @@ class Frame:
 
     def again(self, ask: Ask) -> Ask:
         """Return the request as one of now; raises Refused where its login has ended."""
-        visitor = self.guard.visitor(ask.request)
+        visitor = self.guard.visitor(ask.request, looks=False)
         if not visitor.name:
             raise Refused(401, "refused.login")
         return replace(ask, visitor=visitor, speech=replace(ask.speech, now=moment(self.plant.clock.now())))
