@@ -31,10 +31,17 @@ TABLES = {
     "PolicyDefaults": "policy",
     "Brake": "brake",
     "Retention": "retention",
+    "OrderPageSettings": "orderpage",
+    "WebhookSettings": "webhooks.books",
     "ChannelSettings": "channels.shopify",
     "ShipDateSettings": "channels.shopify.ship_dates",
 }
-GIVEN_ELSEWHERE = {("ChannelSettings", "name"), ("ChannelSettings", "settings"), ("ChannelSettings", "ship_dates")}
+GIVEN_ELSEWHERE = {
+    ("WebhookSettings", "name"),
+    ("ChannelSettings", "name"),
+    ("ChannelSettings", "settings"),
+    ("ChannelSettings", "ship_dates"),
+}
 """The title of a table, and tables of their own."""
 
 TERMS = frozenset({

@@ -163,7 +163,7 @@ def _line_of(order: OrderSnapshot, posting: Posting) -> str:
 
 
 def _tell_sale(work: Work, account: AccountId, order: OrderSnapshot, found: Comparison) -> None:
-    if "mqtt" not in work.house.sinks:
+    if not work.house.sinks:
         return
     sold = [
         {"sku": work.skus[posting.sku_id].code, "quantity": posting.committed}

@@ -11,6 +11,7 @@ from syncd.core.plan import Pace
 from syncd.core.terms import SECOND_US, AccountId, Location
 from syncd.engine.lags import Lags
 from syncd.sdk.channel import Profile, WriteMode
+from syncd.store import outbox
 
 DAY_US = 86_400 * SECOND_US
 MAIN = Location("main")
@@ -80,6 +81,10 @@ class House:
     shadow: bool = False
     lags: Lags = field(default_factory=Lags, compare=False)
     cautions: dict[AccountId, float] = field(default_factory=dict, compare=False)
+
+    def events(self, kind: str, *, key: str, body: bytes) -> list[outbox.Event]:
+        """Return something to tell, once for each sink that carries events."""
+        return [outbox.Event(sink=sink, key=key, type=kind, body=body) for sink in sorted(self.sinks)]
 
     def __post_init__(self) -> None:
         """Tell the lags what channels promise: how late an order is in the feed, how long a write usually takes."""

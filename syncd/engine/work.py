@@ -183,8 +183,8 @@ class Work:
 
     def emit(self, event_type: str, *, key: str, body: bytes) -> None:
         """Send an event to the sinks that carry events."""
-        if "mqtt" in self.house.sinks:
-            self.events.append(outbox.Event(sink="mqtt", key=key, type=event_type, body=body))
+        if self.house.sinks:
+            self.events += self.house.events(event_type, key=key, body=body)
             self.hints.add(_EVERYBODY)
 
     def alarm(self, kind: str, key: str, **values: str | int) -> None:

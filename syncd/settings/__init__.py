@@ -16,11 +16,13 @@ from syncd.settings.shape import (
     Http,
     Letters,
     Mqtt,
+    OrderPageSettings,
     Pages,
     PolicyDefaults,
     Retention,
     Settings,
     ShipDateSettings,
+    WebhookSettings,
 )
 
 __all__ = [
@@ -31,11 +33,13 @@ __all__ = [
     "Http",
     "Letters",
     "Mqtt",
+    "OrderPageSettings",
     "Pages",
     "PolicyDefaults",
     "Retention",
     "Settings",
     "ShipDateSettings",
+    "WebhookSettings",
     "load",
     "load_daemon",
     "locate",

@@ -35,7 +35,7 @@ PAINTERS: Final = 2
 MOST_FORM_BYTES: Final = 16_384
 LANGUAGE_COOKIE: Final = "syncd-language"
 LANGUAGE_S: Final = 365 * 86_400
-NAV: Final = ("now", "stock", "orders")
+NAV: Final = ("now", "stock", "orders", "waiting", "incidents", "health", "figures")
 """The pages in the order of the menu; each one is a key of the words, `PAGE.title`."""
 HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
