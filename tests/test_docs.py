@@ -24,16 +24,23 @@ EXAMPLE = ROOT / "config" / "syncd.example.toml"
 TABLES = {
     "Daemon": "daemon",
     "Http": "http",
+    "Pages": "pages",
     "Mqtt": "mqtt",
     "Alerts": "alerts",
     "Letters": "letters",
     "PolicyDefaults": "policy",
     "Brake": "brake",
     "Retention": "retention",
+    "WebhookSettings": "webhooks.books",
     "ChannelSettings": "channels.shopify",
     "ShipDateSettings": "channels.shopify.ship_dates",
 }
-GIVEN_ELSEWHERE = {("ChannelSettings", "name"), ("ChannelSettings", "settings"), ("ChannelSettings", "ship_dates")}
+GIVEN_ELSEWHERE = {
+    ("WebhookSettings", "name"),
+    ("ChannelSettings", "name"),
+    ("ChannelSettings", "settings"),
+    ("ChannelSettings", "ship_dates"),
+}
 """The title of a table, and tables of their own."""
 
 TERMS = frozenset({

@@ -11,6 +11,7 @@ from syncd.core.plan import Pace
 from syncd.core.terms import SECOND_US, AccountId, Location
 from syncd.engine.lags import Lags
 from syncd.sdk.channel import Profile, WriteMode
+from syncd.store import outbox
 
 DAY_US = 86_400 * SECOND_US
 MAIN = Location("main")
@@ -69,7 +70,8 @@ class Rules:
 class House:
     """What is the same for all accounts. `sinks` are the outbox sinks that somebody reads; `low_stock` in units.
 
-    `lags` grows with what is decided; until enough was measured it tells what the channels promise.
+    `lags` grows with what is decided; until enough was measured it tells what the channels promise. `cautions` are the
+    accounts on which an oversold unit is dearer than elsewhere, for a limit of the channel is near (`core.conduct`).
     """
 
     rules: Mapping[AccountId, Rules] = field(default_factory=dict)
@@ -78,12 +80,21 @@ class House:
     low_stock: int = 0
     shadow: bool = False
     lags: Lags = field(default_factory=Lags, compare=False)
+    cautions: dict[AccountId, float] = field(default_factory=dict, compare=False)
+
+    def events(self, kind: str, *, key: str, body: bytes) -> list[outbox.Event]:
+        """Return something to tell, once for each sink that carries events."""
+        return [outbox.Event(sink=sink, key=key, type=kind, body=body) for sink in sorted(self.sinks)]
 
     def __post_init__(self) -> None:
         """Tell the lags what channels promise: how late an order is in the feed, how long a write usually takes."""
         for account, rules in self.rules.items():
             knowledge_s = (rules.pace.read_us + rules.lateness_us) / SECOND_US
             self.lags.expect(account, knowledge_s=knowledge_s, visible_s=rules.usual_effect_us / SECOND_US)
+
+    def caution(self, account: AccountId) -> float:
+        """Return how many times as dear an oversold unit is on an account as it usually is; 1.0 while all is well."""
+        return self.cautions.get(account, 1.0)
 
 
 def pace_of(profile: Profile, *, raise_delay_s: float, poll_s: float) -> Pace:

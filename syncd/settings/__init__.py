@@ -16,10 +16,12 @@ from syncd.settings.shape import (
     Http,
     Letters,
     Mqtt,
+    Pages,
     PolicyDefaults,
     Retention,
     Settings,
     ShipDateSettings,
+    WebhookSettings,
 )
 
 __all__ = [
@@ -30,10 +32,12 @@ __all__ = [
     "Http",
     "Letters",
     "Mqtt",
+    "Pages",
     "PolicyDefaults",
     "Retention",
     "Settings",
     "ShipDateSettings",
+    "WebhookSettings",
     "load",
     "load_daemon",
     "locate",

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from syncd.sdk.address import LOOPBACK
@@ -18,7 +19,9 @@ from syncd.settings.shape import (
     Http,
     Letters,
     Mqtt,
+    Pages,
     ShipDateSettings,
+    WebhookSettings,
 )
 from syncd.settings.windows import FORMS, WEEKDAYS, read_quiet, read_time, read_window, read_zone
 
@@ -27,6 +30,12 @@ TOKEN_MIN_CHARACTERS = 22
 
 SOCKET_MAX_BYTES = 107
 """Linux, unix(7): `sun_path` has 108 bytes, the last one is NUL."""
+
+PASSWORD_MIN_CHARACTERS = 12
+
+HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9a-fA-F:]+\]")
 
 CHANNEL_NAME = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
 
@@ -75,6 +84,26 @@ def check_http(http: Http, report: Report) -> None:
         report.problem(place, f"shorter than {TOKEN_MIN_CHARACTERS} characters", "make one: openssl rand -base64 24")
 
 
+def check_pages(pages: Pages, report: Report) -> None:
+    """Check `[pages]`."""
+    password = pages.password.reveal()
+    if password and len(password) < PASSWORD_MIN_CHARACTERS:
+        place = report.place("pages", "password")
+        report.problem(place, f"shorter than {PASSWORD_MIN_CHARACTERS} characters", "make one: openssl rand -base64 18")
+    if pages.user_header and not HEADER_NAME.fullmatch(pages.user_header):
+        report.problem(report.place("pages", "user_header"), "not the name of a header", 'write "X-Forwarded-User"')
+    for address in pages.proxies:
+        if fault_of(ip_address, address):
+            report.problem(report.place("pages", "proxies"), f"{address!r} is no address", 'write "127.0.0.1"')
+    for host in pages.hosts:
+        if not HOST_NAME.fullmatch(host):
+            place = report.place("pages", "hosts")
+            report.problem(place, f"{host!r} is no host name", 'write "stock.example.org", without https:// and port')
+    if fault := fault_of(read_zone, pages.zone):
+        remedy = 'write "Asia/Tokyo"; a machine that knows none needs the package tzdata'
+        report.problem(report.place("pages", "zone"), fault, remedy)
+
+
 def check_mqtt(mqtt: Mqtt, report: Report) -> None:
     """Check `[mqtt]`."""
     if not mqtt.url:
@@ -112,6 +141,23 @@ def check_letters(letters: Letters, report: Report) -> None:
     for key, text in letters.shop.items():
         if not text.replace("\n", "").isprintable() and text:
             report.problem(report.place("letters", key), "holds a control character", "write it anew")
+
+
+WEBHOOK_MIN_CHARACTERS = 24
+
+
+def check_webhooks(webhooks: Mapping[str, WebhookSettings], report: Report) -> None:
+    """Check `[webhooks.*]`."""
+    for name, webhook in webhooks.items():
+        if not CHANNEL_NAME.fullmatch(name) or len(name) > CHANNEL_NAME_MAX:
+            message, remedy = "not a name for an endpoint", f"use a-z, 0-9, - and _, at most {CHANNEL_NAME_MAX}"
+            report.problem(report.place(f"webhooks.{name}"), message, remedy)
+        parts = split_url(webhook.url)
+        if not is_safe_web(webhook.url) or parts is None or parts.username or parts.password:
+            report.problem(report.place(f"webhooks.{name}", "url"), "expected an https address", 'write "https://..."')
+        if len(webhook.secret.reveal()) < WEBHOOK_MIN_CHARACTERS:
+            message = f"shorter than {WEBHOOK_MIN_CHARACTERS} characters"
+            report.problem(report.place(f"webhooks.{name}", "secret"), message, "make one: openssl rand -base64 24")
 
 
 def check_channel_names(names: list[str], reserved: frozenset[str], report: Report) -> None:

@@ -24,10 +24,12 @@ from syncd.settings.shape import (
     Http,
     Letters,
     Mqtt,
+    Pages,
     PolicyDefaults,
     Retention,
     Settings,
     ShipDateSettings,
+    WebhookSettings,
 )
 
 RUN_SECRETS: Final = Path("/run/secrets")
@@ -37,6 +39,7 @@ SYSTEM_FILE: Final = Path("/etc/syncd/syncd.toml")
 SECTIONS: Final[Mapping[str, type[Any]]] = {
     "daemon": Daemon,
     "http": Http,
+    "pages": Pages,
     "mqtt": Mqtt,
     "alerts": Alerts,
     "letters": Letters,
@@ -45,7 +48,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "retention": Retention,
 }
 
-TITLES: Final = frozenset(SECTIONS) | {"channels"}
+TITLES: Final = frozenset(SECTIONS) | {"channels", "webhooks"}
 
 
 def locate(environ: Mapping[str, str]) -> Path | None:
@@ -78,12 +81,14 @@ def load(
     report = document.report
     sections = {name: document.section(name) for name in SECTIONS}
     channels = document.channels(Installed() if adapters is None else adapters)
+    webhooks = document.webhooks()
+    checks.check_webhooks(webhooks, report)
     document.note_unknown()
     _check(sections, channels, report)
     if report.problems:
         raise ConfigError([*report.problems, *report.warnings])
-    kept = tuple(document.reader.kept)
-    return Settings(**sections, channels=channels, path=path, warnings=tuple(report.warnings), kept=kept)
+    made = {**sections, "channels": channels, "webhooks": webhooks}
+    return Settings(**made, path=path, warnings=tuple(report.warnings), kept=tuple(document.reader.kept))
 
 
 def load_daemon(path: Path | None, *, environ: Mapping[str, str]) -> Daemon:
@@ -127,6 +132,18 @@ class Document:
         tables = {name: self._table(given, name, title=f"channels.{name}") for name in given}
         found = [self._channel(name, tables[name], adapters) for name in given if tables[name] is given[name]]
         return {channel.name: channel for channel in found if channel is not None}
+
+    def webhooks(self) -> dict[str, WebhookSettings]:
+        """Return the endpoints for events that are right, in the order of the file."""
+        tables = self._table(self.tables, "webhooks", title="webhooks")
+        found = {}
+        for name in tables:
+            title = f"webhooks.{name}"
+            table = Table(title=title, given=self._table(tables, name, title=title), secrets=f"webhook_{name}")
+            made = self.reader.read(WebhookSettings, table, name=name)
+            if made is not None:
+                found[name] = made
+        return found
 
     def note_unknown(self) -> None:
         """Note tables and environment variables that nothing reads."""
@@ -252,6 +269,7 @@ def _check(sections: Mapping[str, Any], channels: Mapping[str, ChannelSettings],
 SECTION_CHECKS: Final[Mapping[str, Callable[[Any, Report], None]]] = {
     "daemon": checks.check_daemon,
     "http": checks.check_http,
+    "pages": checks.check_pages,
     "mqtt": checks.check_mqtt,
     "alerts": checks.check_alerts,
     "letters": checks.check_letters,

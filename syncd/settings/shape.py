@@ -100,7 +100,10 @@ class Http:
     """Public https address under which channels reach this server. Empty: no webhooks, orders are polled only."""
 
     api_token: Secret = field(default_factory=unset)
-    """Token that the stock API asks for, at least 22 characters (a secret). Empty: the API is off."""
+    """A token of the API with the scope admin, at least 22 characters (a secret). `syncd token new` makes others."""
+
+    requests_per_minute: Annotated[int, Meta(ge=1, le=1_000_000)] = 600
+    """Most requests to the API with one token in a minute."""
 
     metrics: bool = True
     """Serve /metrics for Prometheus."""
@@ -110,6 +113,32 @@ class Http:
         """Return host and port of `listen`, the host without brackets."""
         host, _, port = self.listen.rpartition(":")
         return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """The pages for the staff: `[pages]`."""
+
+    enabled: bool = True
+    """Serve the pages at `listen` of [http]. Without a login they answer on this machine only."""
+
+    password: Secret = field(default_factory=unset)
+    """Password of the pages, at least 12 characters (a secret). Needed where they are looked at from elsewhere."""
+
+    user_header: str = ""
+    """Header in which a proxy names who has logged in there, instead of a password. Empty: none."""
+
+    proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+    """Addresses of proxies whose headers are believed."""
+
+    hosts: tuple[str, ...] = ()
+    """Names under which the pages are reached, besides this machine's own and that of `public_url`."""
+
+    session_h: Annotated[float, Meta(ge=0.1, le=168.0)] = 12.0
+    """Hours without a look after which a login ends."""
+
+    zone: str = "Asia/Tokyo"
+    """Time zone of the times on the pages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +156,29 @@ class Mqtt:
 
     protocol: Literal["5", "3.1.1"] = "5"
     """MQTT version that the broker speaks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings:
+    """One endpoint that gets events by signed webhooks: `[webhooks.NAME]`."""
+
+    name: str
+    """The NAME in the table's title; events that wait know it, so do not change it once it is in use."""
+
+    url: str
+    """Address that events are posted to, with https."""
+
+    secret: Secret
+    """Secret that signs them, at least 24 characters (a secret); `whsec_` and base64 where the receiver wants that."""
+
+    old_secret: Secret = field(default_factory=unset)
+    """The secret before it, while the receiver changes over: messages bear both signatures (a secret)."""
+
+    events: tuple[str, ...] = ()
+    """Types of events to send, a star for any letters: "sale", "channel.*". Empty: all of them."""
+
+    private: bool = False
+    """Whether the address may be one of this machine or of a local network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -321,12 +373,14 @@ class Settings:
 
     daemon: Daemon
     http: Http = field(default_factory=Http)
+    pages: Pages = field(default_factory=Pages)
     mqtt: Mqtt = field(default_factory=Mqtt)
     alerts: Alerts = field(default_factory=Alerts)
     letters: Letters = field(default_factory=Letters)
     policy: PolicyDefaults = field(default_factory=PolicyDefaults)
     brake: Brake = field(default_factory=Brake)
     retention: Retention = field(default_factory=Retention)
+    webhooks: Mapping[str, WebhookSettings] = field(default_factory=dict)
     channels: Mapping[str, ChannelSettings] = field(default_factory=dict)
     path: Path | None = None
     warnings: tuple[Problem, ...] = ()
