@@ -31,6 +31,7 @@ TABLES = {
     "PolicyDefaults": "policy",
     "Brake": "brake",
     "Retention": "retention",
+    "OrderPageSettings": "orderpage",
     "WebhookSettings": "webhooks.books",
     "ChannelSettings": "channels.shopify",
     "ShipDateSettings": "channels.shopify.ship_dates",

@@ -14,7 +14,7 @@ from adapters.zendesk.fields import listed
 from adapters.zendesk.pieces import LIST_OF, ONE_OF, Piece, Verdict, compare
 from adapters.zendesk.settings import ZendeskSettings
 from syncd.sdk.desk import Language, Step, StepKind, TextSource
-from syncd.sdk.errors import ProtocolError, RejectedError
+from syncd.sdk.errors import AuthError, ProtocolError, RejectedError
 
 DONE: Final = (200, 201)
 NOT_IN_PLAN: Final = (402, 403, 404)
@@ -171,7 +171,7 @@ class Provisioner:
             return 0
         try:
             there_id = await self._one(hand, piece, rows)
-        except RejectedError:
+        except (AuthError, RejectedError):  # the fields were made: it is not the admin's right that is missing
             self._steps.append(rules.without("form", piece.title, "Zendesk refuses another form"))
             return 0
         return int(there_id or 0)

@@ -207,8 +207,13 @@ class ZendeskSimulator(DeskSimulator):
             follow_up_of=TicketId(str(row.followup_of)) if row.followup_of else None,
         )
 
-    def prepare(self) -> None:
-        """Make the fields, each with syncd's mark, and no rules."""
+    def prepare(self, *, webhook_url: str = "") -> None:
+        """Make the fields, each with syncd's mark, and no rules; or only the webhook."""
+        if webhook_url:
+            events = ["created", "status_changed", "custom_field_changed", "tags_changed", "comment_added"]
+            hook = {"name": "syncd", "description": "[syncd:webhook@0]", "status": "active", "endpoint": webhook_url}
+            self.setup.add("webhooks", {**hook, "subscriptions": [f"zen:event-type:ticket.{name}" for name in events]})
+            return
         options = [{"name": state.value.capitalize(), "value": f"bo_{state.value}"} for state in TicketState]
         for name, kind in _FIELDS.items():
             field: dict[str, Any] = {

@@ -39,6 +39,8 @@ class Plant:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     house: House = field(default_factory=House)
     tells: list[asyncio.Event] = field(default_factory=list)
+    proof_key: bytes = field(default=b"", repr=False)
+    """What proofs of buyers are made with; empty while there is no order page."""
 
     @property
     def errands(self) -> Errands:

@@ -19,6 +19,7 @@ from syncd.settings.shape import (
     Http,
     Letters,
     Mqtt,
+    OrderPageSettings,
     Pages,
     ShipDateSettings,
     WebhookSettings,
@@ -141,6 +142,17 @@ def check_letters(letters: Letters, report: Report) -> None:
     for key, text in letters.shop.items():
         if not text.replace("\n", "").isprintable() and text:
             report.problem(report.place("letters", key), "holds a control character", "write it anew")
+
+
+ORIGIN = re.compile(r"https://[a-z0-9.-]+(?::[0-9]{1,5})?")
+
+
+def check_order_page(page: OrderPageSettings, report: Report) -> None:
+    """Check `[orderpage]`."""
+    for origin in page.embed_in:
+        if not ORIGIN.fullmatch(origin):
+            place = report.place("orderpage", "embed_in")
+            report.problem(place, f"not an origin: {origin!r}", 'write "https://shop.example.org"')
 
 
 WEBHOOK_MIN_CHARACTERS = 24

@@ -24,6 +24,7 @@ from syncd.settings.shape import (
     Http,
     Letters,
     Mqtt,
+    OrderPageSettings,
     Pages,
     PolicyDefaults,
     Retention,
@@ -43,6 +44,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "mqtt": Mqtt,
     "alerts": Alerts,
     "letters": Letters,
+    "orderpage": OrderPageSettings,
     "policy": PolicyDefaults,
     "brake": Brake,
     "retention": Retention,
@@ -272,5 +274,6 @@ SECTION_CHECKS: Final[Mapping[str, Callable[[Any, Report], None]]] = {
     "pages": checks.check_pages,
     "mqtt": checks.check_mqtt,
     "alerts": checks.check_alerts,
+    "orderpage": checks.check_order_page,
     "letters": checks.check_letters,
 }

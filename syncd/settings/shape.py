@@ -159,6 +159,26 @@ class Mqtt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPageSettings:
+    """The order status page for customers: `[orderpage]`."""
+
+    enabled: bool = False
+    """Serve the page at /order. Let the TLS proxy pass that path to the public."""
+
+    embed_in: tuple[str, ...] = ()
+    """Origins of the shop's own pages that may show it in a frame, by /order?embed=1: "https://shop.example.org"."""
+
+    cancel: bool = True
+    """Whether buyers may ask there to cancel an order that was not sent; a person decides about it."""
+
+    tries_per_minute: Annotated[int, Meta(ge=1, le=100_000)] = 10
+    """Most look-ups of one address in a minute."""
+
+    misses_per_hour: Annotated[int, Meta(ge=1, le=1_000)] = 10
+    """Look-ups of one order number that may fail in an hour; then it is answered as if it were not there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSettings:
     """One endpoint that gets events by signed webhooks: `[webhooks.NAME]`."""
 
@@ -380,6 +400,7 @@ class Settings:
     policy: PolicyDefaults = field(default_factory=PolicyDefaults)
     brake: Brake = field(default_factory=Brake)
     retention: Retention = field(default_factory=Retention)
+    orderpage: OrderPageSettings = field(default_factory=OrderPageSettings)
     webhooks: Mapping[str, WebhookSettings] = field(default_factory=dict)
     channels: Mapping[str, ChannelSettings] = field(default_factory=dict)
     path: Path | None = None

@@ -37,6 +37,7 @@ KINDS: Final = frozenset(
         "drift",
         "webhook_lost",
         "webhook_out",
+        "cancel_wish",
     }
 )
 

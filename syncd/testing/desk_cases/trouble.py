@@ -12,7 +12,7 @@ from syncd.sdk.errors import AuthError, ChannelError, RateLimited, TransientErro
 from syncd.testing.desk_casebook import DeskGroup
 from syncd.testing.desk_cases.changing import new_ticket, restock
 from syncd.testing.desk_stage import DeskStage
-from syncd.testing.stage import hold, secret_names, settings_of
+from syncd.testing.stage import NotApplicable, hold, secret_names, settings_of
 
 TROUBLE = DeskGroup("trouble")
 ACCESS = DeskGroup("access")
@@ -87,11 +87,11 @@ async def a_lost_look_is_no_change(stage: DeskStage) -> None:
 @TROUBLE.case
 async def any_mixture_tells_once(stage: DeskStage) -> None:
     """Under lost answers, errors, limits and web pages at once every customer is told exactly once in the end."""
-    ids = await stage.waiting(20, state=TicketState.PENDING)
+    ids = await stage.waiting(24, state=TicketState.PENDING)
     changes = [restock(ticket_id, stage.event()) for ticket_id in ids]
-    for number in range(4):
-        stage.trouble(cut_after_effect=0.3, error_5xx=0.1, too_many=0.1, html=0.05, refuse=0.1)
-        batch = changes[number * 5 : number * 5 + 5]
+    for number in range(8):
+        stage.trouble(cut_after_effect=0.2, cut_writes=0.3, error_5xx=0.1, too_many=0.1, html=0.05, refuse=0.1)
+        batch = changes[number * 3 : number * 3 + 3]
         ends = await _update(stage, batch)
         accepted = {(end.ticket_id, end.event) for end in ends if end.kind is OutcomeKind.ACCEPTED}
         if accepted:
@@ -101,6 +101,22 @@ async def any_mixture_tells_once(stage: DeskStage) -> None:
         await stage.calm()
     await _looked_up(stage, changes)
     _told_once(stage, ids)
+
+
+@TROUBLE.case
+async def rows_that_fail_are_not_claimed(stage: DeskStage) -> None:
+    """Of a bulk in which rows fail alone, those are told as made that were, and no others."""
+    if not hasattr(stage.simulator.faults, "failed_rows"):
+        raise NotApplicable("rows of this desk do not fail alone")
+    ids = await stage.waiting(20, state=TicketState.PENDING)
+    stage.trouble(failed_rows=0.4)
+    ends = await _update(stage, [restock(ticket_id, stage.event()) for ticket_id in ids])
+    accepted = {(end.ticket_id, end.event) for end in ends if end.kind is OutcomeKind.ACCEPTED}
+    ends = [end for end in [*ends, *(await stage.late(accepted))] if end.kind is not OutcomeKind.ACCEPTED]
+    hold(len(ends) == len(ids), "an end is missing")
+    made = {end.ticket_id for end in ends if end.kind is OutcomeKind.APPLIED}
+    told = {ticket_id for ticket_id in ids if stage.held(ticket_id).letters}
+    hold(made == told, f"{len(made - told)} rows are claimed and {len(told - made)} are denied")
 
 
 @TROUBLE.case

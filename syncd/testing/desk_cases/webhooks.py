@@ -8,11 +8,11 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from syncd.sdk.channel import Forged, RawRequest
-from syncd.sdk.desk import DeskNotice, DeskWebhooks, Language, Provisionable, TicketId, TicketState
+from syncd.sdk.desk import DeskNotice, DeskWebhooks, TicketId, TicketState
 from syncd.sdk.errors import ProtocolError
 from syncd.testing.cases.webhooks import mailbox
 from syncd.testing.desk_casebook import DeskGroup
-from syncd.testing.desk_stage import DeskStage, PlainTexts
+from syncd.testing.desk_stage import DeskStage
 from syncd.testing.stage import STEP_S, NotApplicable, hold, plain
 
 WEBHOOKS = DeskGroup("webhooks")
@@ -43,18 +43,18 @@ class Post:
 
 async def _written(stage: DeskStage) -> Post:
     """Set the webhook up, let a customer write, and return what was sent."""
-    desk = stage.desk
-    if not isinstance(desk, DeskWebhooks):
+    desk, hooks = stage.desk, stage.desk
+    if not isinstance(hooks, DeskWebhooks):
         raise NotApplicable("the desk sends no webhooks")
     (ticket_id,) = await stage.waiting(state=TicketState.PENDING)
     async with mailbox() as box:
         stage.simulator.notify_url = box.url
-        if isinstance(desk, Provisionable):
-            await desk.provision(language=Language.EN, texts=PlainTexts(), webhook_url=box.url)
+        stage.simulator.prepare(webhook_url=box.url)
+        await desk.changed(None)  # a desk may learn the signing secret by its first look
         stage.simulator.reply(ticket_id, "Any news?")
         requests = await box.emptied(QUIET_S)
     hold(requests, "no webhook came after a customer wrote")
-    return Post(hooks=desk, requests=requests, ticket_id=ticket_id)
+    return Post(hooks=hooks, requests=requests, ticket_id=ticket_id)
 
 
 @WEBHOOKS.case
