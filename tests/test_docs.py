@@ -57,6 +57,8 @@ SECRETS = {
     "daemon_database_url": "postgresql://syncd:pass@127.0.0.1/syncd",
     "alerts_smtp_url": "smtps://syncd:pass@mail.example.org:465",
     "alerts_webhook_url": "https://hooks.example.org/x",
+    "orderpage_smtp_url": "smtps://syncd:pass@mail.example.org:465",
+    "webhook_books_secret": "a secret of more than 24 characters",
 }
 
 

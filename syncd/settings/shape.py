@@ -177,6 +177,13 @@ class OrderPageSettings:
     misses_per_hour: Annotated[int, Meta(ge=1, le=1_000)] = 10
     """Look-ups of one order number that may fail in an hour; then it is answered as if it were not there."""
 
+    smtp_url: str = field(default="", repr=False, metadata={"hidden": True})
+    """Mail server as in [alerts], for the sign-up page at /back/SKU ("tell me when it is back"). A secret, for it may
+    hold a password. Empty: no such page."""
+
+    mail_from: str = ""
+    """Sender of its mails."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSettings:
