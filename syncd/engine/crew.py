@@ -14,6 +14,7 @@ from syncd.engine.audit import Audit
 from syncd.engine.channels import Account
 from syncd.engine.conduct import ConductWatch
 from syncd.engine.dispatch import Dispatch
+from syncd.engine.incidents import IncidentWatch
 from syncd.engine.ingest import Ingest
 from syncd.engine.judging import HealthWatch
 from syncd.engine.keywatch import KeyWatch
@@ -79,6 +80,7 @@ def engine_loops(plant: Plant) -> list[Loop]:
     loops = [
         Loop(name="ingest", stage=Stage.INGEST, run=decide),
         Loop(name="lags", stage=Stage.RELAY, run=LagWatch(plant).run),
+        Loop(name="incidents", stage=Stage.READERS, run=IncidentWatch(plant).run),
     ]
     for account in plant.roster.values():
         loops += account_loops(plant, account)

@@ -14,6 +14,7 @@ from syncd.settings.shape import (
     ChannelSettings,
     Daemon,
     Http,
+    Incidents,
     Letters,
     Mqtt,
     OrderPageSettings,
@@ -22,6 +23,7 @@ from syncd.settings.shape import (
     Retention,
     Settings,
     ShipDateSettings,
+    TimeRules,
     WebhookSettings,
 )
 
@@ -31,6 +33,7 @@ __all__ = [
     "ChannelSettings",
     "Daemon",
     "Http",
+    "Incidents",
     "Letters",
     "Mqtt",
     "OrderPageSettings",
@@ -39,6 +42,7 @@ __all__ = [
     "Retention",
     "Settings",
     "ShipDateSettings",
+    "TimeRules",
     "WebhookSettings",
     "load",
     "load_daemon",

@@ -22,6 +22,7 @@ from syncd.settings.shape import (
     ChannelSettings,
     Daemon,
     Http,
+    Incidents,
     Letters,
     Mqtt,
     OrderPageSettings,
@@ -30,6 +31,7 @@ from syncd.settings.shape import (
     Retention,
     Settings,
     ShipDateSettings,
+    TimeRules,
     WebhookSettings,
 )
 
@@ -44,6 +46,8 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "mqtt": Mqtt,
     "alerts": Alerts,
     "letters": Letters,
+    "timerules": TimeRules,
+    "incidents": Incidents,
     "orderpage": OrderPageSettings,
     "policy": PolicyDefaults,
     "brake": Brake,
@@ -276,4 +280,5 @@ SECTION_CHECKS: Final[Mapping[str, Callable[[Any, Report], None]]] = {
     "alerts": checks.check_alerts,
     "orderpage": checks.check_order_page,
     "letters": checks.check_letters,
+    "timerules": checks.check_time_rules,
 }
