@@ -19,12 +19,11 @@ from syncd.settings.shape import (
     Http,
     Letters,
     Mqtt,
-    OrderPageSettings,
     Pages,
     ShipDateSettings,
     TimeRules,
-    WebhookSettings,
 )
+from syncd.settings.shape_public import OrderPageSettings, WebhookSettings
 from syncd.settings.windows import FORMS, WEEKDAYS, read_quiet, read_time, read_window, read_zone
 
 TOKEN_MIN_CHARACTERS = 22
