@@ -61,6 +61,7 @@ from syncd.web import (
     api_orders,
     api_stock,
     api_tokens,
+    api_whatif,
     api_why,
 )
 from syncd.web.api_gate import Gate, Serve
@@ -138,6 +139,7 @@ def api_routes(standings: Standings, explain: api_why.Explain | None) -> list[Ro
     tables = (
         routes_of(standings),
         api_why.routes_of(explain),
+        api_whatif.ROUTES,
         api_stock.ROUTES,
         api_listings.ROUTES,
         api_orders.ROUTES,
