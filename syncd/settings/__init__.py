@@ -17,14 +17,13 @@ from syncd.settings.shape import (
     Incidents,
     Letters,
     Mqtt,
-    OrderPageSettings,
     Pages,
     Retention,
     Settings,
     ShipDateSettings,
     TimeRules,
-    WebhookSettings,
 )
+from syncd.settings.shape_public import OrderPageSettings, WebhookSettings
 
 __all__ = [
     "Alerts",
