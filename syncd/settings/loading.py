@@ -25,15 +25,14 @@ from syncd.settings.shape import (
     Incidents,
     Letters,
     Mqtt,
-    OrderPageSettings,
     Pages,
     PolicyDefaults,
     Retention,
     Settings,
     ShipDateSettings,
     TimeRules,
-    WebhookSettings,
 )
+from syncd.settings.shape_public import OrderPageSettings, WebhookSettings
 
 RUN_SECRETS: Final = Path("/run/secrets")
 

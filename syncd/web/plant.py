@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from syncd.core.exposure import Policy
 from syncd.core.facts import Fact
 from syncd.core.lag import Figures
 from syncd.core.terms import AccountId, Instant, Location, Outcome
+from syncd.letters import Texts
 from syncd.sdk.channel import Clock
 from syncd.sdk.features import CancelWish, HealthFigure, Inquiry, Key
 from syncd.settings import Settings
@@ -228,6 +230,14 @@ class Plant(Protocol):
     @property
     def errands(self) -> Errands:
         """Return what a person may have done at a channel right now."""
+
+    @property
+    def texts(self) -> Texts:
+        """Return the texts for customers."""
+
+    @property
+    def counts(self) -> Counter[tuple[str, ...]]:
+        """Return what was answered so far, by names of few values: metrics tell it."""
 
     @property
     def proof_key(self) -> bytes:
