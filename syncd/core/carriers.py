@@ -98,7 +98,7 @@ CARRIERS: Final[tuple[Carrier, ...]] = (
     Carrier(key="ocs", name="OCS", name_ja="OCS", words=("ocs",)),
     Carrier(key="usps", name="USPS", name_ja="USPS", words=("usps",)),
 )  # fmt: skip
-"""Where the pages lead was looked up in 2026; a page that moved is one line here."""
+"""Where the pages lead is from memory, not looked up; a page that moved is one line here."""
 
 OTHER: Final = "other"
 """The key of a carrier that is named and not in the table."""
