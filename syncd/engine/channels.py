@@ -174,7 +174,7 @@ class Account:
                 self.reads.set()
             case Hint.FETCH:
                 self.fetches.set()
-            case Hint.TELL:
+            case Hint.TELL | Hint.SERVE:
                 pass
 
 

@@ -39,6 +39,8 @@ class Plant:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     house: House = field(default_factory=House)
     tells: list[asyncio.Event] = field(default_factory=list)
+    serves: asyncio.Event = field(default_factory=asyncio.Event)
+    desks: Desks = field(default_factory=dict)
 
     @property
     def errands(self) -> Errands:
@@ -50,6 +52,10 @@ class Plant:
         if hint is Hint.TELL:
             for told in self.tells:
                 told.set()
+        if hint is Hint.SERVE:
+            self.serves.set()
+        if (desk := self.desks.get(DeskId(name))) is not None:
+            desk.wake(hint)
         account = self.roster.get(name)
         if account is not None:
             account.wake(hint)

@@ -274,10 +274,11 @@ def hold_all(conn: Connection, desk: str, *, reason: str) -> int:
     return conn.execute(update(_CHANGE).where(*mine, _under_way()).values(**values)).rowcount
 
 
-def unsent_of(conn: Connection, event: str) -> int:
-    """Return how many changes of an event are still on their way."""
-    query = select(func.count()).select_from(_CHANGE).where(_CHANGE.c.event == event)
-    return int(conn.execute(query.where(_CHANGE.c.state.in_([state.value for state in UNDER_WAY]))).scalar_one())
+def desks_of(conn: Connection, event: str) -> set[str]:
+    """Return the desks to which changes of an event are still on their way."""
+    query = select(_CHANGE.c.desk).where(_CHANGE.c.event == event).distinct()
+    rows = conn.execute(query.where(_CHANGE.c.state.in_([state.value for state in UNDER_WAY])))
+    return set(rows.scalars())
 
 
 def counts(conn: Connection, desk: str) -> dict[str, int]:
