@@ -18,6 +18,7 @@ from syncd.engine.why import explain
 from syncd.sdk.errors import ConfigError, Problem
 from syncd.systemd import inherited_socket
 from syncd.web.api import control_app, control_socket, public_app
+from syncd.web.pages.install import install_pages
 
 BACKLOG = 1_024
 GRACE_S = 0.1
@@ -29,9 +30,9 @@ SHUTDOWN_S = 5.0
 async def open_doors(plant: Plant, *, virtual: bool) -> AsyncIterator[str]:
     """Listen until the block ends; answer the address."""
     async with AsyncExitStack() as stack:
-        public = await stack.enter_async_context(
-            _serving(public_app(plant, webhook.routes(plant), explain=partial(explain, plant)))
-        )
+        app = public_app(plant, webhook.routes(plant), explain=partial(explain, plant))
+        install_pages(app, plant)
+        public = await stack.enter_async_context(_serving(app))
         host, port = plant.settings.http.address
         inherited = None if virtual else inherited_socket(os.environ)
         try:

@@ -24,6 +24,7 @@ EXAMPLE = ROOT / "config" / "syncd.example.toml"
 TABLES = {
     "Daemon": "daemon",
     "Http": "http",
+    "Pages": "pages",
     "Mqtt": "mqtt",
     "Alerts": "alerts",
     "Letters": "letters",

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
-from adapters.amazon.orders import OPEN, OrdersFound
+from adapters.amazon.orders import INCLUDED, OPEN, OrdersFound
 from adapters.amazon.wire import SECOND_US, instant, timestamp
 from syncd.sdk.channel import Instant
 from syncd.sdk.errors import ProtocolError
@@ -79,7 +79,7 @@ def search(cursor: Cursor, marketplace_id: str) -> dict[str, str | int]:
         bound: timestamp(cursor.since),
         "marketplaceIds": marketplace_id,
         "fulfilledBy": "MERCHANT",
-        "includedData": "FULFILLMENT,CANCELLATION",
+        "includedData": INCLUDED,
         "maxResultsPerPage": MOST_ON_PAGE,
     }
     if cursor.part is Part.OPEN:

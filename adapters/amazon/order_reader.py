@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from adapters.amazon import order_feed
 from adapters.amazon.api import GET_ORDER, READ_S, SEARCH_ORDERS, Api, encoded, within
 from adapters.amazon.order_feed import Cursor
-from adapters.amazon.orders import GIVE_SETTLE_US, Order, OrderFound, OrdersFound, is_ours, snapshot
+from adapters.amazon.orders import GIVE_SETTLE_US, INCLUDED, Order, OrderFound, OrdersFound, is_ours, snapshot
 from adapters.amazon.settings import AmazonSettings
 from adapters.amazon.wire import SECOND_US
 from syncd.sdk.channel import Clock, Instant, OrderPage, OrderSnapshot
@@ -101,7 +101,7 @@ class OrderReader:
 
         An id of another form than Amazon's is refused with 400, one that does not exist with 404.
         """
-        parameters = {"includedData": "FULFILLMENT,CANCELLATION"}
+        parameters = {"includedData": INCLUDED}
         async with self._fetching:
             try:
                 answer = await self._api.call(GET_ORDER, f"{PATH}/{encoded(order_id)}", params=parameters)

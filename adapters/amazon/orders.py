@@ -22,6 +22,7 @@ import msgspec
 from adapters.amazon.wire import SECOND_US, Pagination, instant
 from syncd.sdk.channel import (
     Comeback,
+    Delivery,
     FulfilmentStatus,
     Give,
     Instant,
@@ -29,6 +30,7 @@ from syncd.sdk.channel import (
     OrderSnapshot,
     PaymentStatus,
     ReturnStatus,
+    Shipment,
     Span,
 )
 
@@ -39,6 +41,8 @@ TAKE_SETTLE_US = 60 * SECOND_US
 GIVE_SETTLE_US = 300 * SECOND_US
 """Nor how long after a cancel its units are back: five minutes are assumed."""
 AMAZON: Final = "AMAZON"
+INCLUDED: Final = "FULFILLMENT,CANCELLATION,PACKAGES"
+"""The data sets that are asked for; none of them is about the buyer."""
 CANCELLED: Final = "CANCELLED"
 OPEN: Final = ("PENDING_AVAILABILITY", "PENDING", "UNSHIPPED", "PARTIALLY_SHIPPED")
 """Statuses in which units are promised and not all shipped."""
@@ -121,11 +125,35 @@ class OrderItem(msgspec.Struct, frozen=True, rename="camel"):
     cancellation: Cancellation | None = None
 
 
+class Window(msgspec.Struct, frozen=True, rename="camel"):
+    """A time within which something was promised."""
+
+    latest_date_time: str | None = None
+
+
 class OrderFulfilment(msgspec.Struct, frozen=True, rename="camel"):
     """The status of an order; without it there is none."""
 
     fulfillment_status: str
     fulfilled_by: str = ""
+    ship_by_window: Window | None = None
+    deliver_by_window: Window | None = None
+
+
+class PackageState(msgspec.Struct, frozen=True):
+    """How far a package is."""
+
+    status: str = ""
+
+
+class Package(msgspec.Struct, frozen=True, rename="camel"):
+    """A package of an order that the seller ships."""
+
+    package_reference_id: str
+    carrier: str | None = None
+    tracking_number: str | None = None
+    ship_time: str | None = None
+    package_status: PackageState | None = None
 
 
 class SalesChannel(msgspec.Struct, frozen=True, rename="camel"):
@@ -144,6 +172,7 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
     sales_channel: SalesChannel
     order_items: list[OrderItem]
     fulfillment: OrderFulfilment | None = None
+    packages: list[Package] = []
 
     @property
     def status(self) -> str:
@@ -205,7 +234,35 @@ def snapshot(
         returns=ReturnStatus.UNKNOWN,
         amount=amount,
         currency=currency,
+        delivery=_delivery(order),
     )
+
+
+def _delivery(order: Order) -> Delivery:
+    """Return what was promised, and the packages that left the house."""
+    promise = order.fulfillment
+    return Delivery(
+        shipments=tuple(_shipment(package) for package in order.packages if _left(package)),
+        ship_by=_latest(promise.ship_by_window if promise else None),
+        deliver_by=_latest(promise.deliver_by_window if promise else None),
+    )
+
+
+def _left(package: Package) -> bool:
+    return package.package_status is None or package.package_status.status not in ("PENDING", CANCELLED)
+
+
+def _shipment(package: Package) -> Shipment:
+    return Shipment(
+        shipment_id=package.package_reference_id,
+        carrier=package.carrier or "",
+        number=package.tracking_number or "",
+        shipped_at=instant(package.ship_time) if package.ship_time else None,
+    )
+
+
+def _latest(window: Window | None) -> Instant | None:
+    return instant(window.latest_date_time) if window and window.latest_date_time else None
 
 
 def _line(order: Order, item: OrderItem, most: int, settle_us: int) -> OrderLine:

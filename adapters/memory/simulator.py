@@ -50,6 +50,13 @@ class _Buyer(msgspec.Struct, frozen=True):
     phone: str = CANARY_PHONE
 
 
+def _parcels(order: Order) -> list[wire.RemoteParcel]:
+    """Return the one parcel in which everything goes that was shipped."""
+    if not any(line.shipped for line in order.lines):
+        return []
+    return [wire.RemoteParcel(id="1", carrier="Yamato", number=f"MEM-{order.order_id}")]
+
+
 class _FullOrder(wire.RemoteOrder, frozen=True, kw_only=True):
     """An order as the shop really sends it."""
 
@@ -156,6 +163,7 @@ class MemoryShop(Market):
             lines=[self._remote_line(line) for line in order.lines],
             cancelled=order.cancelled,
             closed=order.closed,
+            parcels=_parcels(order),
         )
 
     def _remote_line(self, line: Line) -> wire.RemoteLine:

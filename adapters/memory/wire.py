@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from syncd.sdk.channel import (
+    Delivery,
     FulfilmentStatus,
     Give,
     Instant,
@@ -25,6 +26,7 @@ from syncd.sdk.channel import (
     OutcomeKind,
     PaymentStatus,
     Seen,
+    Shipment,
     Span,
     Write,
 )
@@ -61,6 +63,14 @@ class RemoteLine(msgspec.Struct, frozen=True):
     gives: list[RemoteGive]
 
 
+class RemoteParcel(msgspec.Struct, frozen=True):
+    """A parcel of an order."""
+
+    id: str
+    carrier: str
+    number: str
+
+
 class RemoteOrder(msgspec.Struct, frozen=True):
     """An order. `at` is when it was bought, cut to multiples of `precision_us`; `revision` may be None."""
 
@@ -72,6 +82,7 @@ class RemoteOrder(msgspec.Struct, frozen=True):
     lines: list[RemoteLine]
     cancelled: bool
     closed: bool
+    parcels: list[RemoteParcel] = []
 
 
 class OrdersAnswer(msgspec.Struct, frozen=True):
@@ -217,6 +228,12 @@ def snapshot(order: RemoteOrder, *, read_at: Instant, fresh: bool = False) -> Or
         payment_raw="paid",
         fulfilment=_fulfilment(order),
         fulfilment_raw="closed" if order.closed else "open",
+        delivery=Delivery(
+            shipments=tuple(
+                Shipment(shipment_id=parcel.id, carrier=parcel.carrier, number=parcel.number)
+                for parcel in order.parcels
+            )
+        ),
     )
 
 

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 from adapters.qoo10 import goods
-from adapters.qoo10.wire import SECOND_US, Row, digit, japan
+from adapters.qoo10.wire import SECOND_US, Row, day_start, digit, japan
 from syncd.sdk.channel import (
     Comeback,
+    Delivery,
     FulfilmentStatus,
     Give,
     Instant,
@@ -30,6 +31,7 @@ from syncd.sdk.channel import (
     OrderSnapshot,
     PaymentStatus,
     ReturnStatus,
+    Shipment,
     Span,
 )
 from syncd.sdk.errors import ProtocolError
@@ -102,6 +104,10 @@ class Line:
     total: str
     currency: str
     related: tuple[str, ...]
+    carrier: str = ""
+    tracking: str = ""
+    shipped: Span | None = None
+    delivered: Span | None = None
 
 
 # --- what is read ----------------------------------------------------------------------------------------------------
@@ -134,7 +140,19 @@ def line(row: Row) -> Line:
         total=row.text("Total"),
         currency=row.text("Currency"),
         related=tuple(part for part in row.text("RelatedOrder").replace(",", " ").split() if part.isdigit()),
+        carrier=row.text("DeliveryCompany"),
+        tracking=row.text("TrackingNo", "InvoiceNo"),
+        shipped=_told(row, "ShippingDate"),
+        delivered=_told(row, "DeliveredDate"),
     )
+
+
+def _told(row: Row, name: str) -> Span | None:
+    """Return a time that nothing of the stock hangs on: one in a layout that is not known is none."""
+    try:
+        return row.moment(name)
+    except ProtocolError:
+        return None
 
 
 def claim(row: Row, *, kind: int | None = None) -> Claim | None:
@@ -240,6 +258,28 @@ def snapshot(
         ),
         amount=_amount(stated),
         currency=stated[0].currency or "JPY",
+        delivery=_delivery(lines),
+    )
+
+
+def _delivery(lines: Sequence[Known]) -> Delivery:
+    """Return the parcels: lines that went under one number are one; and the first day that is promised and not kept."""
+    sent = [known.line for known in lines if known.line.status >= SHIPPED]
+    parcels = {f"{line.carrier}/{line.tracking}" if line.tracking else line.order_no: line for line in sent}
+    days = [known.line.ship_by for known in lines if known.open and known.line.ship_by is not None]
+    return Delivery(
+        shipments=tuple(_shipment(name, line) for name, line in parcels.items()),
+        ship_by=day_start(min(days) + timedelta(days=1)) if days else None,
+    )
+
+
+def _shipment(name: str, line: Line) -> Shipment:
+    return Shipment(
+        shipment_id=name,
+        carrier=line.carrier,
+        number=line.tracking,
+        shipped_at=None if line.shipped is None else line.shipped.earliest,
+        delivered_at=None if line.delivered is None else line.delivered.earliest,
     )
 
 

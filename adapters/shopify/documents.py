@@ -31,6 +31,7 @@ class Document:
 
 _LINE = "id sku quantity currentQuantity unfulfilledQuantity variant { id inventoryItem { id tracked } }"
 _SHIPPED = "id quantity lineItem { id }"
+_PARCEL = "createdAt estimatedDeliveryAt deliveredAt trackingInfo(first: 10) { company number url }"
 _REFUNDED = "id quantity restockType restocked location { id } lineItem { id }"
 
 
@@ -48,7 +49,12 @@ def _order(*, lines: int, parts: int) -> str:
       displayFulfillmentStatus
       returnStatus
       lineItems(first: {lines}) {{ nodes {{ {_LINE} }} pageInfo {{ hasNextPage endCursor }} }}
-      fulfillments(first: {parts}) {{ id status fulfillmentLineItems(first: {lines}) {{ nodes {{ {_SHIPPED} }} }} }}
+      fulfillments(first: {parts}) {{
+        id
+        status
+        {_PARCEL}
+        fulfillmentLineItems(first: {lines}) {{ nodes {{ {_SHIPPED} }} }}
+      }}
       refunds(first: {parts}) {{ id createdAt refundLineItems(first: {lines}) {{ nodes {{ {_REFUNDED} }} }} }}"""
 
 
@@ -109,7 +115,7 @@ LEVELS = Document(
 
 ORDERS = Document(
     name="SyncdOrders",
-    cost=457,
+    cost=464,
     text=f"""query SyncdOrders($after: String, $query: String!) {{
   orders(first: {ORDERS_PAGE}, after: $after, query: $query, sortKey: UPDATED_AT) {{
     nodes {{{_order(lines=FEED_LINES, parts=FEED_PARTS)}
@@ -121,7 +127,7 @@ ORDERS = Document(
 
 ORDERS_BY_ID = Document(
     name="SyncdOrdersById",
-    cost=97,
+    cost=98,
     text=f"""query SyncdOrdersById($ids: [ID!]!) {{
   nodes(ids: $ids) {{
     ... on Order {{{_order(lines=LIST_PAGE, parts=LIST_PAGE)}

@@ -11,10 +11,12 @@ from adapters.shopify.orders import (
     SHIPPED_STATES,
     LineFacts,
     OrderFacts,
+    ParcelFacts,
     RefundFacts,
     restock_of,
 )
 from adapters.shopify.wire import Page, Ref, Rows, instant, number
+from syncd.sdk.channel import Instant
 from syncd.sdk.strict import decode
 
 
@@ -51,12 +53,24 @@ class ShippedNode(msgspec.Struct, frozen=True, rename="camel"):
     quantity: int | None = None
 
 
+class TrackingNode(msgspec.Struct, frozen=True):
+    """How a parcel is followed."""
+
+    company: str | None = None
+    number: str | None = None
+    url: str | None = None
+
+
 class ParcelNode(msgspec.Struct, frozen=True, rename="camel"):
-    """A fulfilment."""
+    """A fulfilment; its far end comes without how it is followed."""
 
     id: str
     status: str
     fulfillment_line_items: Rows[ShippedNode]
+    created_at: str | None = None
+    estimated_delivery_at: str | None = None
+    delivered_at: str | None = None
+    tracking_info: list[TrackingNode] = []
 
 
 class RefundedNode(msgspec.Struct, frozen=True, rename="camel"):
@@ -223,6 +237,7 @@ def facts(order: OrderNode) -> OrderFacts:
         lines=tuple(_line(line) for line in order.line_items.nodes),
         shipped=_shipped(order.fulfillments),
         refunds=tuple(_refunds(order.refunds)),
+        parcels=tuple(_parcels(order.fulfillments)),
     )
 
 
@@ -246,6 +261,23 @@ def _shipped(parcels: Iterable[ParcelNode]) -> dict[str, int]:
                 line_id = number(row.line_item.id)
                 units[line_id] = units.get(line_id, 0) + (row.quantity or 0)
     return units
+
+
+def _parcels(parcels: Iterable[ParcelNode]) -> Iterator[ParcelFacts]:
+    for parcel in parcels:
+        if parcel.status in SHIPPED_STATES:
+            ways = [(way.company or "", way.number or "", way.url or "") for way in parcel.tracking_info]
+            yield ParcelFacts(
+                parcel_id=number(parcel.id),
+                ways=tuple(ways),
+                shipped_at=_instant(parcel.created_at),
+                expected_at=_instant(parcel.estimated_delivery_at),
+                delivered_at=_instant(parcel.delivered_at),
+            )
+
+
+def _instant(text: str | None) -> Instant | None:
+    return instant(text) if text else None
 
 
 def _refunds(refunds: Iterable[RefundNode]) -> Iterator[RefundFacts]:

@@ -11,13 +11,14 @@ them (shopify.dev, inventory management apps, 2026-10).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from syncd.sdk.channel import (
     Comeback,
+    Delivery,
     FulfilmentStatus,
     Give,
     Instant,
@@ -25,6 +26,7 @@ from syncd.sdk.channel import (
     OrderSnapshot,
     PaymentStatus,
     ReturnStatus,
+    Shipment,
     Span,
 )
 
@@ -77,8 +79,22 @@ class RefundFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParcelFacts:
+    """A parcel that was not cancelled; `ways` are how it is followed: carrier, number and link."""
+
+    parcel_id: str
+    ways: tuple[tuple[str, str, str], ...] = ()
+    shipped_at: Instant | None = None
+    expected_at: Instant | None = None
+    delivered_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFacts:
-    """An order as Shopify states it. `shipped` is units per line id; status words are those of the GraphQL API."""
+    """An order as Shopify states it. `shipped` is units per line id; status words are those of the GraphQL API.
+
+    `parcels` is None where it is not told how they are followed: webhooks do not say when one is expected.
+    """
 
     order_id: str
     number: str
@@ -94,6 +110,7 @@ class OrderFacts:
     lines: tuple[LineFacts, ...]
     shipped: Mapping[str, int]
     refunds: tuple[RefundFacts, ...]
+    parcels: tuple[ParcelFacts, ...] | None = None
 
 
 _PAYMENTS: Final[Mapping[str, PaymentStatus]] = {
@@ -160,7 +177,23 @@ def snapshot(facts: OrderFacts, *, read_at: Instant, fresh: bool = False) -> Ord
         fulfilment_raw=facts.fulfilment,
         returns=_RETURNS.get(facts.returns, ReturnStatus.UNKNOWN),
         returns_raw=facts.returns,
+        delivery=None if facts.parcels is None else Delivery(shipments=tuple(_shipments(facts.parcels))),
     )
+
+
+def _shipments(parcels: Iterable[ParcelFacts]) -> Iterator[Shipment]:
+    """Yield a shipment for each number by which a parcel is followed, or one without."""
+    for parcel in parcels:
+        for place, (carrier, number, url) in enumerate(parcel.ways or (("", "", ""),)):
+            yield Shipment(
+                shipment_id=f"{parcel.parcel_id}/{place}" if place else parcel.parcel_id,
+                carrier=carrier,
+                number=number,
+                url=url,
+                shipped_at=parcel.shipped_at,
+                expected_at=parcel.expected_at,
+                delivered_at=parcel.delivered_at,
+            )
 
 
 def _fulfilment(facts: OrderFacts) -> FulfilmentStatus:

@@ -1,8 +1,9 @@
-"""Split one number over several places."""
+"""Split one number over several places: rooms of one channel, or allotments of listings that share units."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 
 def split(total: int, rooms: Sequence[int]) -> tuple[int, ...]:
@@ -25,3 +26,98 @@ def split(total: int, rooms: Sequence[int]) -> tuple[int, ...]:
         parts[position] = max(0, rooms[position])
         left -= parts[position]
     return tuple(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stand:
+    """A listing that takes part in an allotment.
+
+    `weight` is its part of the demand (any unit). `shows` is what it may show now, `most` the most that it may be
+    given. `fixed`: it cannot be written now, so it keeps what it may still show. `costly`: lowering it hides more than
+    what it is lowered by (an absolute write goes to zero), so others are asked first.
+    """
+
+    weight: float
+    shows: int
+    most: int
+    fixed: bool = False
+    costly: bool = False
+
+
+def allot(available: int, stands: Sequence[Stand]) -> tuple[int, ...]:
+    """Return disjoint parts of what is available, one for each listing, in their order; never more in all.
+
+    Parts stay where they are as far as they can: an own sale consumes the part of its own listing, and nothing else is
+    written. Units that nobody has go to those that are shortest of their part of the demand. Units move from one to
+    another only when a listing has run down to less than half of what is its due.
+    """
+    units = left = max(0, available)
+    kept = [max(0, min(x.shows, x.most)) for x in stands]
+    for place, x in enumerate(stands):
+        if x.fixed:
+            kept[place] = min(max(0, x.shows), left)
+            left -= kept[place]
+    open_ = [place for place, x in enumerate(stands) if not x.fixed]
+    dues = _dues(left, [stands[place] for place in open_])
+    due = dict(zip(open_, dues, strict=True))
+    _cut(kept, due, stands, excess=sum(kept) - units)
+    _give(kept, due, free=units - sum(kept))
+    poor = [place for place in open_ if 2 * kept[place] < due[place]]
+    if poor:
+        _move(kept, due, stands, poor)
+    return tuple(kept)
+
+
+def _dues(units: int, stands: Sequence[Stand]) -> list[int]:
+    """Return the parts by weight, whole units, each at most its `most`; what does not fit goes to the others."""
+    parts = [0] * len(stands)
+    open_ = [place for place, x in enumerate(stands) if x.most > 0]
+    left = units
+    while left and open_:
+        whole = sum(stands[place].weight for place in open_)
+        even = 1.0 / len(open_)
+        exact = {p: left * (stands[p].weight / whole if whole > 0 else even) for p in open_}
+        for place in open_:
+            parts[place] += min(int(exact[place]), stands[place].most - parts[place])
+        left = units - sum(parts)
+        by_rest = sorted(open_, key=lambda p: (-(exact[p] - int(exact[p])), -stands[p].weight, p))
+        for place in by_rest:
+            if left and parts[place] < stands[place].most:
+                parts[place] += 1
+                left -= 1
+        open_ = [place for place in open_ if parts[place] < stands[place].most]
+    return parts
+
+
+def _cut(kept: list[int], due: Mapping[int, int], stands: Sequence[Stand], *, excess: int) -> None:
+    """Take units away that are not there, from those that have most beyond their due; cheap ones first."""
+    order = sorted(due, key=lambda place: (stands[place].costly, due[place] - kept[place], place))
+    for down_to_due in (True, False):
+        for place in order:
+            spare = kept[place] - (due[place] if down_to_due else 0)
+            taken = min(max(0, excess), max(0, spare))
+            kept[place] -= taken
+            excess -= taken
+
+
+def _give(kept: list[int], due: Mapping[int, int], *, free: int) -> None:
+    for place in sorted(due, key=lambda place: (kept[place] - due[place], place)):
+        given = min(max(0, free), max(0, due[place] - kept[place]))
+        kept[place] += given
+        free -= given
+
+
+def _move(kept: list[int], due: Mapping[int, int], stands: Sequence[Stand], poor: Sequence[int]) -> None:
+    """Let those that have more than their due give it to those that have run down."""
+    wanted = sum(due[place] - kept[place] for place in poor)
+    order = sorted(due, key=lambda place: (stands[place].costly, due[place] - kept[place], place))
+    freed = 0
+    for place in order:
+        spare = min(max(0, kept[place] - due[place]), wanted - freed)
+        if spare > 0:
+            kept[place] -= spare
+            freed += spare
+    for place in poor:
+        given = min(freed, due[place] - kept[place])
+        kept[place] += given
+        freed -= given

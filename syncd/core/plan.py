@@ -11,6 +11,8 @@ from syncd.core.terms import SECOND_US, Instant, WriteMode
 
 EASE_US = 300 * SECOND_US
 """How soon a listing is looked at again that stays below its target by a margin: it shrinks while nothing sells."""
+GATE_US = 10 * SECOND_US
+"""How soon a raise is looked at again that the gate of allotments does not let through, where no moment is known."""
 AGAIN_US = 10 * SECOND_US
 """How soon a fall is sent again whose answer was lost, where it would be read back only later than that."""
 
@@ -46,7 +48,8 @@ class View:
     everything. `gives_until` is until when a unit may still come back, `raise_at` when a raise that waits is due,
     `read_at` when it was last read, `last_open` the latest write whose outcome is not known (a delta: with the number
     it leads to), `settled_at` the instant after which a reading can tell whether open writes took effect. `stale` says
-    that a guarded write met another number than believed since the last base.
+    that a guarded write met another number than believed since the last base. `ceiling` is the most that a write may
+    set it to (`core.gate`; None outside of allotments) and `ceiling_at` when that is likely to rise.
     """
 
     mode: WriteMode
@@ -62,6 +65,26 @@ class View:
     last_open: OpenWrite | None = None
     settled_at: Instant | None = None
     stale: bool = False
+    ceiling: int | None = None
+    ceiling_at: Instant | None = None
+
+    @property
+    def aim(self) -> int:
+        """Return what a write may set it to: the target, less the margin, within the gate where it may add units.
+
+        A fall is always let through; one that puts unread sales back, an absolute one, adds units.
+        """
+        assert self.target is not None, "without a target nothing is written"
+        aim = max(0, self.target - self.margin)
+        if self.ceiling is None or (self.mode is not WriteMode.ABSOLUTE and self._falls):
+            return aim
+        return max(0, min(aim, self.ceiling))
+
+    @property
+    def _falls(self) -> bool:
+        assert self.shown is not None, "what was never read is not written"
+        assert self.target is not None, "without a target nothing is written"
+        return self.shown.high > self.target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +154,7 @@ def lane_of_certain(*, target: int, value: int) -> Lane | None:
 
 
 def _fall(view: View, low: int, high: int, now: Instant) -> Step:
-    assert view.target is not None
-    value = max(0, view.target - view.margin)
+    value = view.aim
     lane = Lane.ZERO if value == 0 else Lane.FALL
     if view.last_open is not None and view.last_open.value == value:
         step = _verify(view, view.last_open, now)
@@ -173,8 +195,9 @@ def _raise(view: View, low: int, high: int, now: Instant) -> Step:
     due = now + view.pace.raise_us if view.raise_at is None else view.raise_at
     if now < due:
         return Wait(lane=Lane.RAISE, at=due)
-    assert view.target is not None
-    return _send(view, Lane.RAISE, max(0, view.target - view.margin), low, high, now)
+    if view.aim <= high:
+        return Wait(lane=Lane.RAISE, at=now + GATE_US if view.ceiling_at is None else view.ceiling_at)
+    return _send(view, Lane.RAISE, view.aim, low, high, now)
 
 
 def _send(view: View, lane: Lane, value: int, low: int, high: int, now: Instant) -> Step:

@@ -37,6 +37,7 @@ from syncd.engine.waitfacts import WaitingFact, take_waiting
 from syncd.engine.work import Hint, Work
 from syncd.store import accounts, inbox, listings
 from syncd.store.inbox import Received
+from syncd.store.statements import savepoint
 
 MOST_TOGETHER = 48
 """Most orders decided together; facts with ends of writes join until there are so many ends."""
@@ -108,7 +109,7 @@ def _take_orders(
         if received.keyed and isinstance(received.fact, OrderFact)
     }
     try:
-        with conn.begin_nested():
+        with savepoint(conn):
             take_orders(work, _orders(conn, group, now))
             replan(work)
             work.flush()

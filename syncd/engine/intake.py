@@ -60,6 +60,12 @@ class Intake:
             await self._progress.wait_for(lambda: self._decided >= inbox_id)
         return await self._store.read(lambda conn: inbox.parked(conn, inbox_id))
 
+    async def news(self, after: int) -> int:
+        """Wait until more than this is decided; return how far it is decided then."""
+        async with self._progress:
+            await self._progress.wait_for(lambda: self._decided > after)
+            return self._decided
+
     async def advance(self, inbox_id: int) -> None:
         """Tell those who wait that everything up to this fact is decided."""
         async with self._progress:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from syncd.core.terms import Instant, OutcomeKind, Sku
 from syncd.core.tickets import (
     Contact,
     DeskId,
@@ -43,14 +44,17 @@ __all__ = [
     "DeskProfile",
     "DeskWebhooks",
     "EventId",
+    "Instant",
     "Language",
     "LateTicketOutcomes",
     "Letter",
     "MessageKind",
     "NewTicket",
+    "OutcomeKind",
     "Priority",
     "Provisionable",
     "Shelf",
+    "Sku",
     "Step",
     "StepKind",
     "TextSource",
@@ -73,7 +77,8 @@ class DeskProfile:
     customer; without it a change with a letter becomes a task for an agent. `certain` says that a letter whose end is
     not known can be looked up afterwards; where it cannot (mail), a person is shown it and nothing is repeated.
     `resend_after_s`: when so long after a change of unknown end a look finds no marker of its event, the change may be
-    made again, and cannot be in effect twice.
+    made again, and cannot be in effect twice. `hears` says that the desk learns of customers' replies: without it
+    nobody is reminded of a question.
     """
 
     max_find: int = 100
@@ -83,6 +88,7 @@ class DeskProfile:
     sends: bool = True
     certain: bool = True
     resend_after_s: float = 30.0
+    hears: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

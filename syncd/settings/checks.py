@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from syncd.sdk.address import LOOPBACK
@@ -18,6 +19,7 @@ from syncd.settings.shape import (
     Http,
     Letters,
     Mqtt,
+    Pages,
     ShipDateSettings,
 )
 from syncd.settings.windows import FORMS, WEEKDAYS, read_quiet, read_time, read_window, read_zone
@@ -27,6 +29,12 @@ TOKEN_MIN_CHARACTERS = 22
 
 SOCKET_MAX_BYTES = 107
 """Linux, unix(7): `sun_path` has 108 bytes, the last one is NUL."""
+
+PASSWORD_MIN_CHARACTERS = 12
+
+HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9a-fA-F:]+\]")
 
 CHANNEL_NAME = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
 
@@ -73,6 +81,26 @@ def check_http(http: Http, report: Report) -> None:
     if token and len(token) < TOKEN_MIN_CHARACTERS:
         place = report.place("http", "api_token")
         report.problem(place, f"shorter than {TOKEN_MIN_CHARACTERS} characters", "make one: openssl rand -base64 24")
+
+
+def check_pages(pages: Pages, report: Report) -> None:
+    """Check `[pages]`."""
+    password = pages.password.reveal()
+    if password and len(password) < PASSWORD_MIN_CHARACTERS:
+        place = report.place("pages", "password")
+        report.problem(place, f"shorter than {PASSWORD_MIN_CHARACTERS} characters", "make one: openssl rand -base64 18")
+    if pages.user_header and not HEADER_NAME.fullmatch(pages.user_header):
+        report.problem(report.place("pages", "user_header"), "not the name of a header", 'write "X-Forwarded-User"')
+    for address in pages.proxies:
+        if fault_of(ip_address, address):
+            report.problem(report.place("pages", "proxies"), f"{address!r} is no address", 'write "127.0.0.1"')
+    for host in pages.hosts:
+        if not HOST_NAME.fullmatch(host):
+            place = report.place("pages", "hosts")
+            report.problem(place, f"{host!r} is no host name", 'write "stock.example.org", without https:// and port')
+    if fault := fault_of(read_zone, pages.zone):
+        remedy = 'write "Asia/Tokyo"; a machine that knows none needs the package tzdata'
+        report.problem(report.place("pages", "zone"), fault, remedy)
 
 
 def check_mqtt(mqtt: Mqtt, report: Report) -> None:

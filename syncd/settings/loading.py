@@ -24,6 +24,7 @@ from syncd.settings.shape import (
     Http,
     Letters,
     Mqtt,
+    Pages,
     PolicyDefaults,
     Retention,
     Settings,
@@ -37,6 +38,7 @@ SYSTEM_FILE: Final = Path("/etc/syncd/syncd.toml")
 SECTIONS: Final[Mapping[str, type[Any]]] = {
     "daemon": Daemon,
     "http": Http,
+    "pages": Pages,
     "mqtt": Mqtt,
     "alerts": Alerts,
     "letters": Letters,
@@ -252,6 +254,7 @@ def _check(sections: Mapping[str, Any], channels: Mapping[str, ChannelSettings],
 SECTION_CHECKS: Final[Mapping[str, Callable[[Any, Report], None]]] = {
     "daemon": checks.check_daemon,
     "http": checks.check_http,
+    "pages": checks.check_pages,
     "mqtt": checks.check_mqtt,
     "alerts": checks.check_alerts,
     "letters": checks.check_letters,

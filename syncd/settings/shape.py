@@ -113,6 +113,32 @@ class Http:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """The pages for the staff: `[pages]`."""
+
+    enabled: bool = True
+    """Serve the pages at `listen` of [http]. Without a login they answer on this machine only."""
+
+    password: Secret = field(default_factory=unset)
+    """Password of the pages, at least 12 characters (a secret). Needed where they are looked at from elsewhere."""
+
+    user_header: str = ""
+    """Header in which a proxy names who has logged in there, instead of a password. Empty: none."""
+
+    proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+    """Addresses of proxies whose headers are believed."""
+
+    hosts: tuple[str, ...] = ()
+    """Names under which the pages are reached, besides this machine's own and that of `public_url`."""
+
+    session_h: Annotated[float, Meta(ge=0.1, le=168.0)] = 12.0
+    """Hours without a look after which a login ends."""
+
+    zone: str = "Asia/Tokyo"
+    """Time zone of the times on the pages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mqtt:
     """The broker that gets states and events, and brings movements and counts: `[mqtt]`."""
 
@@ -321,6 +347,7 @@ class Settings:
 
     daemon: Daemon
     http: Http = field(default_factory=Http)
+    pages: Pages = field(default_factory=Pages)
     mqtt: Mqtt = field(default_factory=Mqtt)
     alerts: Alerts = field(default_factory=Alerts)
     letters: Letters = field(default_factory=Letters)

@@ -11,14 +11,23 @@ from sqlalchemy import Connection, and_, bindparam, delete, select, update
 from syncd.core.facts import AccountState
 from syncd.core.terms import AccountId, Instant
 from syncd.store.rows import AccountRow, BrakeRow, CursorRow, FetchRow, MetaRow
-from syncd.store.statements import insert_new, new_id, table, upsert
+from syncd.store.statements import fetch_all, insert_new, new_id, table, upsert
 
 _ACCOUNT = table(AccountRow)
 _CURSOR = table(CursorRow)
 _FETCH = table(FetchRow)
 _BRAKE = table(BrakeRow)
 _META = table(MetaRow)
-_ACCOUNTS = select(_ACCOUNT)
+_ACCOUNTS = select(
+    _ACCOUNT.c.name,
+    _ACCOUNT.c.state,
+    _ACCOUNT.c.reason,
+    _ACCOUNT.c.since,
+    _ACCOUNT.c.first_live_at,
+    _ACCOUNT.c.adopted_at,
+    _ACCOUNT.c.down_since,
+    _ACCOUNT.c.down_reason,
+)
 _FEED = select(_CURSOR.c.cursor, _CURSOR.c.complete_until, _CURSOR.c.scanned_at).where(
     _CURSOR.c.account == bindparam("account"), _CURSOR.c.feed == bindparam("feed")
 )
@@ -42,10 +51,21 @@ class KnownAccount:
 
 def accounts(conn: Connection) -> dict[AccountId, KnownAccount]:
     """Return every account."""
-    return {
-        AccountId(row.name): KnownAccount(**{**row._mapping, "state": AccountState(row.state)})  # noqa: SLF001  (public by its documentation)
-        for row in conn.execute(_ACCOUNTS)
-    }
+    return {AccountId(row[0]): _known(*row) for row in fetch_all(conn, _ACCOUNTS, {})}
+
+
+def _known(name: AccountId, state: str, reason: str, since: Instant, *rest: Any) -> KnownAccount:
+    first_live_at, adopted_at, down_since, down_reason = rest
+    return KnownAccount(
+        name=name,
+        state=AccountState(state),
+        reason=reason,
+        since=since,
+        first_live_at=first_live_at,
+        adopted_at=adopted_at,
+        down_since=down_since,
+        down_reason=down_reason,
+    )
 
 
 def know(conn: Connection, names: Collection[AccountId], *, now: Instant) -> None:
@@ -70,10 +90,8 @@ class Feed:
 
 def feed(conn: Connection, account: AccountId, name: str) -> Feed | None:
     """Return how far a feed was read; None when never."""
-    row = conn.execute(_FEED, {"account": account, "feed": name}).one_or_none()
-    return (
-        None if row is None else Feed(cursor=row.cursor, complete_until=row.complete_until, scanned_at=row.scanned_at)
-    )
+    rows = fetch_all(conn, _FEED, {"account": account, "feed": name})
+    return Feed(cursor=rows[0][0], complete_until=rows[0][1], scanned_at=rows[0][2]) if rows else None
 
 
 def save_feed(conn: Connection, account: AccountId, name: str, found: Feed) -> None:

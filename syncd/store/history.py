@@ -6,13 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, or_, select, update
 
 from syncd.core.plan import Lane
 from syncd.core.shown import Base, Effect, OpenWrite
 from syncd.core.terms import AccountId, Instant, OutcomeKind, Span
 from syncd.store.rows import EffectRow, WriteRow
-from syncd.store.statements import Among, append, change, listed, run_many, table, upsert
+from syncd.store.statements import Among, append, change, fetch_all, listed, run_many, table, upsert
 
 _EFFECT = table(EffectRow)
 _WRITE = table(WriteRow)
@@ -48,10 +48,8 @@ def effects(conn: Connection, listing_ids: Collection[int]) -> dict[int, list[Ef
     found: dict[int, list[Effect]] = {}
     if not listing_ids:
         return found
-    for listing_id, quantity, earliest, latest, maybe in conn.execute(
-        _EFFECTS, {"ids": listed(conn, listing_ids)}
-    ).all():
-        effect = Effect(quantity=quantity, span=Span(earliest=earliest, latest=latest), maybe=maybe)
+    for listing_id, quantity, earliest, latest, maybe in fetch_all(conn, _EFFECTS, {"ids": listed(conn, listing_ids)}):
+        effect = Effect(quantity=quantity, span=Span(earliest=earliest, latest=latest), maybe=maybe == 1)
         found.setdefault(listing_id, []).append(effect)
     return found
 
@@ -95,7 +93,7 @@ def open_writes(conn: Connection, listing_ids: Collection[int]) -> dict[int, lis
     found: dict[int, list[Unsettled]] = {}
     if not listing_ids:
         return found
-    rows = conn.execute(_OPEN_WRITES, {"ids": listed(conn, listing_ids)}).all()
+    rows = fetch_all(conn, _OPEN_WRITES, {"ids": listed(conn, listing_ids)})
     for listing_id, quantity, intended_at, effect_until, delta, state in rows:
         lost = state == OutcomeKind.INDETERMINATE
         write = OpenWrite(value=quantity, sent_at=intended_at, until=effect_until, lost=lost)
@@ -161,8 +159,15 @@ class Sent:
 
 def sent(conn: Connection, keys: Collection[str]) -> dict[str, Sent]:
     """Return the writes with these keys that have no outcome yet."""
-    rows = conn.execute(_SENT, {"keys": listed(conn, keys)}).all() if keys else ()
-    return {row.key: Sent(**row._mapping) for row in rows}  # noqa: SLF001  (public by its documentation)
+    return _sent_by_key(conn, _SENT, keys)
+
+
+def _sent_by_key(conn: Connection, query: Select[Any], keys: Collection[str]) -> dict[str, Sent]:
+    rows = fetch_all(conn, query, {"keys": listed(conn, keys)}) if keys else ()
+    return {
+        key: Sent(id=row_id, listing_id=listing_id, key=key, quantity=quantity, delta=delta, intended_at=intended_at)
+        for row_id, listing_id, key, quantity, delta, intended_at in rows
+    }
 
 
 _SENT = select(
@@ -172,13 +177,14 @@ _SENT = select(
 
 def doubtful(conn: Connection, keys: Collection[str]) -> dict[str, Sent]:
     """Return the writes with these keys that were accepted, or whose end is not known, and that may still work."""
-    rows = conn.execute(_DOUBTFUL, {"keys": listed(conn, keys)}).all() if keys else ()
-    return {row.key: Sent(**row._mapping) for row in rows}  # noqa: SLF001  (public by its documentation)
+    return _sent_by_key(conn, _DOUBTFUL, keys)
 
 
 _DOUBTFUL = select(
     _WRITE.c.id, _WRITE.c.listing_id, _WRITE.c.key, _WRITE.c.quantity, _WRITE.c.delta, _WRITE.c.intended_at
-).where(Among(_WRITE.c.key, "keys"), _WRITE.c.open, _WRITE.c.state.in_(["accepted", "indeterminate"]))
+).where(
+    Among(_WRITE.c.key, "keys"), _WRITE.c.open, or_(_WRITE.c.state == "accepted", _WRITE.c.state == "indeterminate")
+)
 
 
 def unanswered(conn: Connection, account: AccountId) -> list[Sent]:

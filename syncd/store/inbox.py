@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from syncd.core import facts, waitlist
 from syncd.core.terms import Instant
 from syncd.store.rows import InboxRow, MetaRow, ParkedRow
-from syncd.store.statements import append, insert_new, insert_one, table, upsert
+from syncd.store.statements import append, fetch_all, insert_new, insert_one, table, upsert
 
 _INBOX = table(InboxRow)
 _META = table(MetaRow)
@@ -119,8 +119,8 @@ def _values(entry: Entry, now: Instant) -> dict[str, Any]:
 
 def decided(conn: Connection) -> int:
     """Return the id of the last fact that was decided, 0 when none was."""
-    value = conn.execute(_DECIDED_IS).scalar()
-    return 0 if value is None else int(value)
+    rows = fetch_all(conn, _DECIDED_IS, {})
+    return int(rows[0][0]) if rows else 0
 
 
 def set_decided(conn: Connection, inbox_id: int) -> None:
@@ -130,7 +130,7 @@ def set_decided(conn: Connection, inbox_id: int) -> None:
 
 def waiting(conn: Connection, *, after: int, limit: int) -> list[Received]:
     """Return the next facts in order."""
-    return [_received(*row) for row in conn.execute(_WAITING, {"after": after, "most": limit}).all()]
+    return [_received(*row) for row in fetch_all(conn, _WAITING, {"after": after, "most": limit})]
 
 
 def one(conn: Connection, inbox_id: int) -> Received:

@@ -33,7 +33,7 @@ from syncd.store.rows import (
     SkuRow,
     SuspectRow,
 )
-from syncd.store.statements import Among, append, change, insert_new, listed, table, upsert
+from syncd.store.statements import Among, append, change, fetch_all, insert_new, listed, table, upsert
 
 _SKU = table(SkuRow)
 _KIT = table(KitRow)
@@ -122,7 +122,7 @@ class Present:
 
 def present(conn: Connection) -> Present:
     """Say what there is, so that nobody looks for what cannot be found."""
-    row = conn.execute(_PRESENT).one()
+    row = fetch_all(conn, _PRESENT, {})[0]
     return Present(kits=bool(row[0]), policies=bool(row[1]), suspects=bool(row[2]))
 
 
@@ -130,7 +130,7 @@ def skus_by_code(conn: Connection, codes: Collection[str]) -> dict[Sku, KnownSku
     """Return the known SKUs among these codes."""
     if not codes:
         return {}
-    rows = conn.execute(_SKUS_BY_CODE, {"codes": listed(conn, codes)}).all()
+    rows = fetch_all(conn, _SKUS_BY_CODE, {"codes": listed(conn, codes)})
     return {code: KnownSku(sku_id=sku_id, code=code, opened=at is not None) for sku_id, code, at in rows}
 
 
@@ -138,7 +138,7 @@ def skus_by_id(conn: Connection, ids: Collection[SkuId]) -> dict[SkuId, KnownSku
     """Return these SKUs."""
     if not ids:
         return {}
-    rows = conn.execute(_SKUS_BY_ID, {"ids": listed(conn, ids)}).all()
+    rows = fetch_all(conn, _SKUS_BY_ID, {"ids": listed(conn, ids)})
     return {sku_id: KnownSku(sku_id=sku_id, code=code, opened=at is not None) for sku_id, code, at in rows}
 
 
@@ -210,7 +210,7 @@ def shelves(conn: Connection, ids: Collection[SkuId]) -> dict[SkuId, Shelf]:
     """Return the balances of these SKUs by location."""
     found: dict[SkuId, Shelf] = {sku_id: {} for sku_id in ids}
     for sku_id, location, on_hand, committed, held in (
-        conn.execute(_SHELVES, {"ids": listed(conn, ids)}).all() if ids else ()
+        fetch_all(conn, _SHELVES, {"ids": listed(conn, ids)}) if ids else ()
     ):
         found[sku_id][location] = Balance(on_hand, committed, held)
     return found
@@ -274,27 +274,27 @@ def orders(conn: Connection, wanted: Collection[tuple[AccountId, str]]) -> dict[
     """Return the stored orders among these (account, remote id), with their lines."""
     names, ids = {account for account, _ in wanted}, {remote_id for _, remote_id in wanted}
     values = {"accounts": listed(conn, sorted(names)), "ids": listed(conn, sorted(ids))}
-    heads = {row.id: row for row in conn.execute(_ORDERS, values).all()}
-    lines = _lines(conn, heads) if heads else {}
+    heads = fetch_all(conn, _ORDERS, values)
+    lines = _lines(conn, [head[0] for head in heads]) if heads else {}
     return {
-        (head.account, head.remote_id): KnownOrder(
+        (account, remote_id): KnownOrder(
             row_id=row_id,
             order=StoredOrder(
-                version=head.version,
-                read_at=head.read_at,
-                cancelled=head.cancelled,
-                ignored=head.ignored,
+                version=version,
+                read_at=read_at,
+                cancelled=cancelled == 1,
+                ignored=ignored == 1,
                 lines=lines.get(row_id, {}),
             ),
         )
-        for row_id, head in heads.items()
+        for row_id, account, remote_id, version, read_at, cancelled, ignored in heads
     }
 
 
 def _lines(conn: Connection, order_ids: Collection[int]) -> dict[int, dict[str, StoredLine]]:
     found: dict[int, dict[str, StoredLine]] = {}
-    for order_id, line_id, sku_id, location, quantity, cancelled, shipped, returned in conn.execute(
-        _ORDER_LINES, {"ids": listed(conn, order_ids)}
+    for order_id, line_id, sku_id, location, quantity, cancelled, shipped, returned in fetch_all(
+        conn, _ORDER_LINES, {"ids": listed(conn, order_ids)}
     ):
         found.setdefault(order_id, {})[line_id] = StoredLine(
             line_id=line_id,
@@ -337,7 +337,7 @@ def save_orders(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[tup
     upsert(conn, OrderRow, keys=("account", "remote_id"), values=rows)
     names, ids = {row["account"] for row in rows}, {row["remote_id"] for row in rows}
     values = {"accounts": listed(conn, sorted(names)), "ids": listed(conn, sorted(ids))}
-    return {(account, remote_id): row_id for account, remote_id, row_id in conn.execute(_ORDER_IDS, values).all()}
+    return {(account, remote_id): row_id for account, remote_id, row_id in fetch_all(conn, _ORDER_IDS, values)}
 
 
 def save_lines(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import islice
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Executable, Table, bindparam, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import psycopg
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.dml import Insert, Update
 from sqlalchemy.sql.functions import FunctionElement
@@ -77,13 +80,13 @@ def run_many(
     `columns` are the columns that an INSERT is given; the others take the default of their table.
     """
     text, order, defaults = _text_of(statement, columns, conn.dialect.name)
+    full = [{**defaults, **row} for row in rows] if defaults else rows
     if order is None:
-        conn.exec_driver_sql(text, [{**defaults, **row} for row in rows])
-    elif defaults:
-        full = ({**defaults, **row} for row in rows)
-        conn.exec_driver_sql(text, [tuple([row[name] for name in order]) for row in full])
+        conn.exec_driver_sql(text, list(full))
+    elif len(order) > 1:
+        conn.exec_driver_sql(text, list(map(itemgetter(*order), full)))
     else:
-        conn.exec_driver_sql(text, [tuple([row[name] for name in order]) for row in rows])
+        conn.exec_driver_sql(text, [(row[order[0]],) for row in full])
 
 
 @cache
@@ -148,10 +151,34 @@ def fetch_all(conn: Connection, statement: Executable, values: Mapping[str, Any]
     SQLite has no booleans of its own: they come as 0 and 1.
     """
     text, order, defaults = _text_of(statement, (), conn.dialect.name)
-    full = {**defaults, **values}
-    given: Any = full if order is None else tuple([full[name] for name in order])
-    found: Any = conn.exec_driver_sql(text, given).cursor.fetchall()
-    return found  # type: ignore[no-any-return]
+    full = {**defaults, **values} if defaults else values
+    return _rows(conn, text, full if order is None else tuple([full[name] for name in order]))
+
+
+def _rows(conn: Connection, text: str, given: Any) -> list[tuple[Any, ...]]:
+    """Run a query; on SQLite past SQLAlchemy, whose description of a result costs more than most results.
+
+    `syncd.store.driver.failure` understands what SQLite's driver raises.
+    """
+    if conn.dialect.name == "sqlite" and conn.in_transaction():
+        driver: Any = conn.connection.dbapi_connection
+        return driver.execute(text, given).fetchall()  # type: ignore[no-any-return]
+    found: Any = conn.exec_driver_sql(text, given).cursor
+    return found.fetchall()  # type: ignore[no-any-return]
+
+
+@contextmanager
+def savepoint(conn: Connection) -> Iterator[None]:
+    """Take back what was written inside where it raises, and nothing else of the transaction."""
+    conn.exec_driver_sql("SAVEPOINT inside")
+    try:
+        yield
+    except BaseException:
+        with suppress(DBAPIError):  # the whole transaction is gone already: what was raised says why
+            conn.exec_driver_sql("ROLLBACK TO SAVEPOINT inside")
+            conn.exec_driver_sql("RELEASE SAVEPOINT inside")
+        raise
+    conn.exec_driver_sql("RELEASE SAVEPOINT inside")
 
 
 def new_id(conn: Connection, row: type[SQLModel], values: Mapping[str, Any]) -> int:

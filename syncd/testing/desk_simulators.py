@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from syncd.sdk.channel import Clock
-from syncd.sdk.desk import TicketId, TicketState, TicketStatus
+from syncd.sdk.desk import Shelf, TicketId, TicketState, TicketStatus
 from syncd.testing import desk_control
 from syncd.testing.desk_trade import DeskBy, DeskEntry, DeskLog, Held, Wish
 from syncd.testing.remotes import SimulatedRemote, serve
@@ -33,11 +33,16 @@ __all__ = [
 
 
 class DeskSimulator(SimulatedRemote):
-    """The simulated remote of one desk; `canaries` are its customers' names and addresses, and what they write."""
+    """The simulated remote of one desk; `canaries` are its customers' names and addresses, and what they write.
+
+    `shelf` is where an adapter opened on it has to keep its documents, for a desk whose tickets are documents; None
+    leaves that to who opens it.
+    """
 
     def __init__(self, *, seed: int, clock: Clock) -> None:
         super().__init__(seed=seed, clock=clock)
         self.log = DeskLog(clock)
+        self.shelf: Shelf | None = None
 
     def control_routes(self) -> list[web.RouteDef]:
         """Return the control API of a desk."""

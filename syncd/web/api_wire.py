@@ -29,7 +29,7 @@ class Service:
     """The daemon as one door of the API serves it; `source` says in the ledger by which door a fact came."""
 
     plant: Plant
-    source: Literal["api", "cli"]
+    source: Literal["api", "cli", "pages"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

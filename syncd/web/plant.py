@@ -40,6 +40,9 @@ class Intake(Protocol):
     async def settle(self, inbox_id: int, *, timeout_s: float = 30.0) -> str | None:
         """Wait until a fact is decided; return why it was not applied. Raises TimeoutError."""
 
+    async def news(self, after: int) -> int:
+        """Wait until more than this is decided; return how far it is decided then."""
+
 
 class Rules(Protocol):
     """How an account is treated."""

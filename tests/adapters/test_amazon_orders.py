@@ -10,7 +10,7 @@ import pytest
 from adapters.amazon import order_feed, orders
 from adapters.amazon.order_feed import Cursor, Part
 from adapters.amazon.wire import Pagination, instant, timestamp
-from syncd.sdk.channel import Comeback, FulfilmentStatus, OrderSnapshot, PaymentStatus
+from syncd.sdk.channel import Comeback, Delivery, FulfilmentStatus, OrderSnapshot, PaymentStatus, Shipment
 from syncd.sdk.errors import ProtocolError
 from tests.adapters.amazon_stub import JAPAN, line, order
 
@@ -238,3 +238,29 @@ def test_time_without_a_zone_is_refused(text: str) -> None:
     """A time that is none, or could be anywhere, is a fault that is told."""
     with pytest.raises(ProtocolError):
         instant(text)
+
+
+def test_packages_and_promises_are_told() -> None:
+    """Packages that left the house are shipments; the ends of the two windows are what was promised."""
+    told = {
+        "fulfillment": {
+            "fulfillmentStatus": "SHIPPED",
+            "shipByWindow": {"latestDateTime": "2026-10-02T15:00:00Z"},
+            "deliverByWindow": {"latestDateTime": "2026-10-05T15:00:00Z"},
+        },
+        "packages": [
+            {"packageReferenceId": "1", "carrier": "YAMATO", "trackingNumber": "12", "shipTime": "2026-10-01T00:00:00Z",
+             "packageStatus": {"status": "IN_TRANSIT"}},
+            {"packageReferenceId": "2", "packageStatus": {"status": "PENDING"}},
+            {"packageReferenceId": "3", "packageStatus": {"status": "CANCELLED"}},
+            {"packageReferenceId": "4"},
+        ],
+    }  # fmt: skip
+    assert read(order(1, **told)).delivery == Delivery(
+        shipments=(
+            Shipment(shipment_id="1", carrier="YAMATO", number="12", shipped_at=instant("2026-10-01T00:00:00Z")),
+            Shipment(shipment_id="4"),
+        ),
+        ship_by=instant("2026-10-02T15:00:00Z"),
+        deliver_by=instant("2026-10-05T15:00:00Z"),
+    )

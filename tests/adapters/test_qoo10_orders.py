@@ -11,7 +11,17 @@ from adapters.qoo10 import orders
 from adapters.qoo10.book import Book
 from adapters.qoo10.orders import CANCELLED, CANCELLING, LOST, NEVER_PAID, RETURN_ASKED, RETURNED, Claim, Known
 from adapters.qoo10.wire import Row
-from syncd.sdk.channel import Comeback, FulfilmentStatus, OrderSnapshot, PaymentStatus, ReturnStatus
+from adapters.qoo10.wire import moment as wire_moment
+from syncd.sdk.channel import (
+    Comeback,
+    Delivery,
+    FulfilmentStatus,
+    OrderSnapshot,
+    PaymentStatus,
+    ReturnStatus,
+    Shipment,
+    Span,
+)
 from syncd.sdk.errors import ProtocolError
 from tests.adapters.qoo10_stub import line
 
@@ -262,3 +272,28 @@ def test_payment_time_is_when_it_was_first_seen_paid() -> None:
     book.learn_line(stated(1, PaymentDate=""), at=7)
     book.learn_line(stated(1, PaymentDate="", ShippingStatus="Seller confirm(3)"), at=9)
     assert book.known("500")[0].paid_by == 7
+
+
+def test_lines_under_one_number_are_one_parcel() -> None:
+    """Lines that went together are one shipment; the ship-by day ends in Japan; a strange date costs nothing."""
+    sent = {"ShippingStatus": "On delivery(4)", "DeliveryCompany": "佐川急便", "TrackingNo": "900",
+            "ShippingDate": "2026-10-02 10:00:00", "DeliveredDate": "soon"}  # fmt: skip
+    waiting = {"ShippingStatus": "Seller confirm(3)", "EstimatedShippingDate": "2026-10-03"}
+    lines = [stated(1, **sent), stated(2, **sent), stated(3, **waiting), stated(4)]
+    assert told(*(Known(line=one) for one in lines)).delivery == Delivery(
+        shipments=(
+            Shipment(
+                shipment_id="佐川急便/900",
+                carrier="佐川急便",
+                number="900",
+                shipped_at=moment("2026-10-02 10:00:00").earliest,
+            ),
+        ),
+        ship_by=moment("2026-10-04").earliest,
+    )
+
+
+def moment(text: str) -> Span:
+    found = wire_moment(text)
+    assert found is not None
+    return found

@@ -10,7 +10,7 @@ import pytest
 from adapters.rakuten import orders, wire
 from adapters.rakuten.goods import Pair
 from adapters.rakuten.orders import Ended, OrderModel
-from syncd.sdk.channel import Comeback, FulfilmentStatus, OrderSnapshot, PaymentStatus, Span
+from syncd.sdk.channel import Comeback, Delivery, FulfilmentStatus, OrderSnapshot, PaymentStatus, Shipment, Span
 from syncd.sdk.errors import ProtocolError
 from syncd.sdk.strict import decode
 
@@ -169,3 +169,24 @@ def test_an_order_without_a_time_is_not_understood() -> None:
     """Nothing is guessed about when an order was placed."""
     with pytest.raises(ProtocolError):
         snapshot(order(orderDatetime="-9999"))
+
+
+def test_parcels_are_told() -> None:
+    """A parcel is followed by its number; its carrier goes by name, else by Rakuten's code; an empty row is none."""
+    ways = [
+        {"shippingDetailId": 9, "shippingNumber": "111", "deliveryCompany": "1001", "shippingDate": "2023-04-18"},
+        {"shippingNumber": "222", "deliveryCompany": "1000", "deliveryCompanyName": "赤帽"},
+        {"shippingNumber": None, "deliveryCompany": None},
+    ]
+    packages = [{"basketId": 7, "ItemModelList": [item()], "ShippingModelList": ways}, {"ItemModelList": []}]
+    assert snapshot(order(progress=500, PackageModelList=packages)).delivery == Delivery(
+        shipments=(
+            Shipment(
+                shipment_id="7/9",
+                carrier="ヤマト運輸",
+                number="111",
+                shipped_at=wire.instant("2023-04-18T00:00:00+0900"),
+            ),
+            Shipment(shipment_id="7/1", carrier="赤帽", number="222"),
+        )
+    )

@@ -22,6 +22,7 @@ from syncd.app import tame_collector
 from syncd.core.facts import OrderFact
 from syncd.engine.ingest import Ingest
 from syncd.engine.intake import Intake
+from syncd.store import statements
 from syncd.store.session import Store
 from tests.bench import shop
 from tests.bench.clocks import BenchClock
@@ -72,6 +73,8 @@ class Recorder:
         event.listen(Engine, "before_cursor_execute", self._statement)
         event.listen(Engine, "begin", self._begin)
         event.listen(Engine, "commit", self._commit)
+        self._rows = statements._rows
+        statements._rows = self._read
 
     def _statement(self, _c: Any, _cur: Any, statement: str, parameters: Any, _ctx: Any, many: bool) -> None:
         if not statement.startswith("BEGIN"):
@@ -83,7 +86,12 @@ class Recorder:
     def _commit(self, _conn: Any) -> None:
         self.script.append(("COMMIT", (), False))
 
+    def _read(self, conn: Any, text: str, given: Any) -> list[tuple[Any, ...]]:
+        self.script.append((text, given, False))
+        return self._rows(conn, text, given)
+
     def stop(self) -> None:
+        statements._rows = self._rows
         event.remove(Engine, "before_cursor_execute", self._statement)
         event.remove(Engine, "begin", self._begin)
         event.remove(Engine, "commit", self._commit)

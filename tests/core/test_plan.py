@@ -6,7 +6,21 @@ from typing import Any
 
 import pytest
 
-from syncd.core.plan import AGAIN_US, EASE_US, Idle, Lane, Look, Pace, Send, Step, View, Wait, decide, lane_of_certain
+from syncd.core.plan import (
+    AGAIN_US,
+    EASE_US,
+    GATE_US,
+    Idle,
+    Lane,
+    Look,
+    Pace,
+    Send,
+    Step,
+    View,
+    Wait,
+    decide,
+    lane_of_certain,
+)
 from syncd.core.shown import OpenWrite, Range
 from syncd.core.terms import WriteMode
 
@@ -174,3 +188,37 @@ def test_the_short_form_is_only_for_what_is_certain() -> None:
     """A listing below its target is no matter for the short form."""
     with pytest.raises(AssertionError):
         lane_of_certain(target=5, value=4)
+
+
+@pytest.mark.parametrize(
+    ("mode", "ceiling", "expected"),
+    [
+        (CAS, 6, Send(lane=Lane.RAISE, quantity=6, expected=5)),
+        (DELTA, 6, Send(lane=Lane.RAISE, quantity=6, delta=1)),
+        (ABSOLUTE, 6, Send(lane=Lane.RAISE, quantity=6)),
+        (CAS, 20, Send(lane=Lane.RAISE, quantity=9, expected=5)),
+        (CAS, 5, Wait(lane=Lane.RAISE, at=NOW + GATE_US)),
+        (ABSOLUTE, -3, Wait(lane=Lane.RAISE, at=NOW + GATE_US)),
+    ],
+)
+def test_a_raise_goes_as_far_as_the_gate(mode: WriteMode, ceiling: int, expected: Step) -> None:
+    """An allotment is raised within what the others leave; where that is nothing it waits."""
+    assert step(mode, 9, 5, 5, raise_at=NOW, ceiling=ceiling) == expected
+
+
+def test_a_closed_gate_says_when_to_look_again() -> None:
+    """Where it is known when the feed passes what may be sold unheard, nobody looks before."""
+    assert step(CAS, 9, 5, 5, raise_at=NOW, ceiling=5, ceiling_at=7_000) == Wait(lane=Lane.RAISE, at=7_000)
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        (CAS, Send(lane=Lane.FALL, quantity=4, expected=9)),
+        (DELTA, Send(lane=Lane.FALL, quantity=4, delta=-5)),
+        (ABSOLUTE, Send(lane=Lane.ZERO, quantity=0)),
+    ],
+)
+def test_a_fall_passes_the_gate_but_puts_nothing_back(mode: WriteMode, expected: Step) -> None:
+    """An absolute fall could put unread sales back, so beyond the gate it goes to zero."""
+    assert step(mode, 4, 9, 9, ceiling=0) == expected

@@ -18,11 +18,11 @@ from structlog.testing import capture_logs
 
 from syncd.clock import SystemClock
 from syncd.core.retry import RetryRule
-from syncd.edges import mail
 from syncd.edges.alerts import AlertSink, LogRoute, Route, WebhookRoute, alert_sink
 from syncd.edges.letters import Letter, compose
 from syncd.edges.mail import MailRoute
 from syncd.engine.relay import Relay
+from syncd.sdk import smtp
 from syncd.sdk.errors import AuthError, ChannelError, ConfigError, TransientError
 from syncd.sdk.secret import Secret
 from syncd.settings import Alerts, Daemon, Settings
@@ -113,7 +113,7 @@ async def test_starttls_that_is_asked_for_is_needed() -> None:
         with pytest.raises(AuthError, match="STARTTLS"):
             await route_to(mailbox, scheme="smtp+starttls").send(letter())
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(mail, "LOOPBACK", frozenset())
+            patch.setattr(smtp, "LOOPBACK", frozenset())
             with pytest.raises(AuthError, match="in clear"):
                 await route_to(mailbox, user="a:open%20sesame@").send(letter())
     assert (mailbox.logins, mailbox.mails) == ([], [])

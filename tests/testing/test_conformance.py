@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.sdk.channel import ListingPage, Notice, WriteMode
+from syncd.sdk.channel import Delivery, ListingPage, Notice, OrderSnapshot, Shipment, WriteMode
 from syncd.sdk.errors import AuthError, ProtocolError, TransientError
 from syncd.testing.conformance import NotApplicable, cases
 from syncd.testing.loop import run_virtual
@@ -82,6 +82,15 @@ from tests.testing.broken_methods import (
 HOUR_US = 3_600_000_000
 DELTA = WriteMode.DELTA
 
+UNNUMBERED = Shipment(shipment_id="1", carrier="Yamato")
+
+
+def unnumbered(order: OrderSnapshot) -> OrderSnapshot:
+    """Lose the numbers of the parcels that there are."""
+    told = order.delivery
+    return order if told is None else replace(order, delivery=Delivery(shipments=(UNNUMBERED,) * len(told.shipments)))
+
+
 PLANTED: dict[str, list[Bug]] = {
     "profile:limits_are_sane": [Bug(methods=with_profile(max_push=0)), Bug(methods=with_profile(staleness_s=math.inf))],
     "profile:it_stays_as_it_is": [Bug(methods=changing_profile())],
@@ -140,6 +149,11 @@ PLANTED: dict[str, list[Bug]] = {
         Bug(methods=lines_with(quantity=1)),
     ],
     "orders:a_shipment_is_visible": [Bug(methods=lines_with(shipped=0))],
+    "orders:a_parcel_can_be_followed": [
+        Bug(methods=orders_with(lambda order: replace(order, delivery=Delivery()))),
+        Bug(methods=orders_with(lambda order: replace(order, delivery=Delivery(shipments=(UNNUMBERED,))))),
+        Bug(methods=orders_with(unnumbered)),
+    ],
     "orders:gives_are_what_the_shop_gave": [Bug(methods=lines_with(gives=()))],
     "orders:no_personal_data_comes_along": [
         Bug(methods=orders_with(lambda order: replace(order, fulfilment_raw=f"to {CANARY_MAIL}"))),

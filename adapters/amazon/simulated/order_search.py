@@ -226,6 +226,7 @@ def _fulfillment(order: Order, state: State) -> dict[str, Any]:
             "fulfilledBy": order.fulfilled_by,
             "fulfillmentServiceLevel": "STANDARD",
             "shipByWindow": window,
+            "deliverByWindow": {"latestDateTime": utc(day + 5 * DAY_US - SECOND_US)},
         }
     }
 
@@ -264,6 +265,8 @@ def _packages(order: Order, state: State) -> dict[str, Any]:
         "createdTime": utc(state.at),
         "packageStatus": {"status": "IN_TRANSIT"},
         "carrier": "YAMATO",
+        "trackingNumber": order.order_id.replace("-", "")[:12],
+        "shipTime": utc(state.at),
         "packageItems": items,
     }
     return {"packages": [package]}

@@ -99,8 +99,9 @@ def _package(
         "defaultDeliveryCompanyCode": "1001",
         "ItemModelList": [_item(item, version=version, full=sender is not None) for item in items],
     }
+    body["ShippingModelList"] = _shippings(order, basket)
     if sender is not None:
-        body |= {"ShippingModelList": _shippings(order, basket), "SenderModel": sender}
+        body["SenderModel"] = sender
     return body
 
 

@@ -102,6 +102,24 @@ async def a_shipment_is_visible(stage: Stage) -> None:
 
 
 @ORDERS.case
+async def a_parcel_can_be_followed(stage: Stage) -> None:
+    """A shipped order tells its parcels, each under an id of its own and with the number by which it is followed."""
+    since = await stage.start()
+    receipt = _buy(stage)
+    order = await stage.told(receipt, since)
+    if order.delivery is None:
+        raise NotApplicable("the channel tells nothing of parcels")
+    hold(not order.delivery.shipments, "an order that was not shipped has a parcel")
+    stage.simulator.ship(receipt.order_id)
+    order = await stage.told(
+        receipt, since, lambda order: order.delivery is not None and bool(order.delivery.shipments)
+    )
+    parcels = order.delivery.shipments if order.delivery else ()
+    hold(all(parcel.carrier and parcel.number for parcel in parcels), "a parcel has no carrier or no number")
+    hold(len({parcel.shipment_id for parcel in parcels}) == len(parcels), "two parcels share an id")
+
+
+@ORDERS.case
 async def gives_are_what_the_shop_gave(stage: Stage) -> None:
     """Units that the channel puts back by itself are told as gives, in an interval that contains the moment."""
     since = await stage.start()
