@@ -33,8 +33,16 @@ TABLES = {
     "Retention": "retention",
     "ChannelSettings": "channels.shopify",
     "ShipDateSettings": "channels.shopify.ship_dates",
+    "Waitlist": "waitlist",
+    "DeskSettings": "desks.local",
 }
-GIVEN_ELSEWHERE = {("ChannelSettings", "name"), ("ChannelSettings", "settings"), ("ChannelSettings", "ship_dates")}
+GIVEN_ELSEWHERE = {
+    ("ChannelSettings", "name"),
+    ("ChannelSettings", "settings"),
+    ("ChannelSettings", "ship_dates"),
+    ("DeskSettings", "name"),
+    ("DeskSettings", "settings"),
+}
 """The title of a table, and tables of their own."""
 
 TERMS = frozenset({
@@ -47,6 +55,7 @@ TERMS = frozenset({
 """The words that code, log, settings and messages use in one meaning each."""
 
 SECRETS = {
+    "desk_smtp_url": "smtps://shop:pass@mail.example.org:465",
     "daemon_database_url": "postgresql://syncd:pass@127.0.0.1/syncd",
     "alerts_smtp_url": "smtps://syncd:pass@mail.example.org:465",
     "alerts_webhook_url": "https://hooks.example.org/x",

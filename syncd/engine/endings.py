@@ -134,7 +134,7 @@ def _follow_up(work: Work, change: Change, end: ChangeEnd, known: dict[int, Know
         case OutcomeKind.REJECTED:
             work.alarm("ticket_refused", change.key, desk=change.desk, reason=end.reason, ticket=end.ticket_id)
         case OutcomeKind.INDETERMINATE if end.final:
-            work.alarm("message_unsure", change.key, desk=change.desk, ticket=end.ticket_id, kind=change.message)
+            work.alarm("message_unsure", change.key, desk=change.desk, ticket=end.ticket_id, letter=change.message)
         case _:
             pass
 

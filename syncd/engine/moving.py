@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from syncd.core.standing import MESSAGE_OF, may_move
-from syncd.core.terms import SECOND_US, AccountId, Instant, Sku, SkuId
+from syncd.core.terms import SECOND_US, AccountId, Instant, Sku
 from syncd.core.tickets import EventId, MessageKind, TicketState
 from syncd.engine.work import SERVE, Hint, Work
 from syncd.store import changes, ledger, tickets, waiting

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from syncd.core.terms import AccountId, Instant
+from syncd.core.tickets import DeskId
 from syncd.engine.channels import Roster
+from syncd.engine.desks import Desks
 from syncd.engine.errands import Errands
 from syncd.engine.intake import Intake
 from syncd.engine.rules import House

@@ -24,7 +24,7 @@ from syncd.store.tickets import KnownTicket
 from syncd.store.waiting import Entry
 
 NOTES: Mapping[Doubt, str] = {
-    Doubt.SEVERAL_ORDERS: "syncd: the numbers in this ticket fit several orders; put the right one into the order field",
+    Doubt.SEVERAL_ORDERS: "syncd: these numbers fit several orders; put the right one into the order field",
     Doubt.SEVERAL_LINES: "syncd: the order has several goods; put the SKU that is meant into the SKU field",
 }
 """What an agent is told where syncd does not guess."""
@@ -114,7 +114,7 @@ def _join(work: Work, loose: Sequence[tuple[Ticket, KnownTicket]]) -> None:
     for ticket, known in loose:
         told = meaning(words[ticket.ticket_id], orders, sku=ticket.sku if ticket.sku in skus else None)
         if told.order is not None and told.line_id:
-            new.append(_join_order(work, ticket, known, told))
+            new.append(_join_order(work, known, told))
         elif told.doubt is not None:
             new += _ask_agent(work, known, told.doubt)
         elif ticket.sku in skus and ticket.state is TicketState.PENDING:
@@ -128,7 +128,7 @@ def _words(ticket: Ticket) -> tuple[str, ...]:
     return (ticket.order_number,) if ticket.order_number else ticket.order_numbers
 
 
-def _join_order(work: Work, ticket: Ticket, known: KnownTicket, told: Meaning) -> NewChange:
+def _join_order(work: Work, known: KnownTicket, told: Meaning) -> NewChange:
     """Join a ticket to an order line: to its entry where it is short, and have it show what the ledger knows."""
     order = told.order
     assert order is not None, "the caller checked it"  # noqa: S101  (our own invariant)

@@ -26,22 +26,26 @@ from syncd.engine.waitlist import (
 )
 from syncd.engine.work import Work
 
-WaitingFact = (
-    WaitFact
-    | LeaveFact
-    | ArrivalFact
-    | HoldFact
-    | CorrectionFact
-    | MessageFact
-    | DeskFact
-    | TicketHintFact
-    | TicketFact
-    | TicketOutcomeFact
-)
+PeopleFact = WaitFact | LeaveFact | ArrivalFact | HoldFact | CorrectionFact | MessageFact
+WaitingFact = PeopleFact | DeskFact | TicketHintFact | TicketFact | TicketOutcomeFact
 
 
 def take_waiting(work: Work, fact: WaitingFact, inbox_id: int) -> None:
     """Apply one such fact to the work, or raise `Refused`; `inbox_id` is where it stands in the inbox."""
+    match fact:
+        case DeskFact():
+            take_desk(work, fact)
+        case TicketHintFact():
+            take_ticket_hint(work, fact)
+        case TicketFact():
+            take_tickets(work, fact)
+        case TicketOutcomeFact():
+            take_ends(work, fact)
+        case fact:
+            _take_people(work, fact, inbox_id)
+
+
+def _take_people(work: Work, fact: PeopleFact, inbox_id: int) -> None:
     match fact:
         case WaitFact():
             take_waits(work, fact, inbox_id)
@@ -55,11 +59,3 @@ def take_waiting(work: Work, fact: WaitingFact, inbox_id: int) -> None:
             take_correction(work, fact)
         case MessageFact():
             take_messages(work, fact)
-        case DeskFact():
-            take_desk(work, fact)
-        case TicketHintFact():
-            take_ticket_hint(work, fact)
-        case TicketFact():
-            take_tickets(work, fact)
-        case TicketOutcomeFact():
-            take_ends(work, fact)

@@ -13,6 +13,7 @@ from syncd.settings.shape import (
     Brake,
     ChannelSettings,
     Daemon,
+    DeskSettings,
     Http,
     Letters,
     Mqtt,
@@ -21,6 +22,7 @@ from syncd.settings.shape import (
     Retention,
     Settings,
     ShipDateSettings,
+    Waitlist,
 )
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "Brake",
     "ChannelSettings",
     "Daemon",
+    "DeskSettings",
     "Http",
     "Letters",
     "Mqtt",
@@ -36,6 +39,7 @@ __all__ = [
     "Retention",
     "Settings",
     "ShipDateSettings",
+    "Waitlist",
     "load",
     "load_daemon",
     "locate",

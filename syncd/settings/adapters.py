@@ -1,26 +1,33 @@
-"""The adapters that are installed, by the entry points of the group `syncd.channels`."""
+"""The adapters that are installed, by the entry points of the groups `syncd.channels` and `syncd.desks`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, TypeVar
 
 from syncd.sdk.channel import Adapter
+from syncd.sdk.desk import DeskAdapter
 
 GROUP = "syncd.channels"
+DESKS = "syncd.desks"
+
+Kind = TypeVar("Kind")
 
 
-class Installed(Mapping[str, Adapter]):
+class _Found(Mapping[str, Kind], Generic[Kind]):
     """Adapters by name. One is imported when it is asked for: what nobody uses costs nothing and cannot fail."""
 
-    def __init__(self) -> None:
-        self._points: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=GROUP)}
+    def __init__(self, group: str, kind: type[Kind]) -> None:
+        self._points: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=group)}
+        self._kind = kind
 
-    def __getitem__(self, name: str) -> Adapter:
+    def __getitem__(self, name: str) -> Kind:
         """Return an adapter; raises KeyError for a name that is not installed, and whatever its import raises."""
         adapter = self._points[name].load()
-        if not isinstance(adapter, Adapter):
-            raise TypeError(f"{self._points[name].value} is not a syncd.sdk.channel.Adapter")
+        if not isinstance(adapter, self._kind):
+            kind = f"{self._kind.__module__}.{self._kind.__name__}"
+            raise TypeError(f"{self._points[name].value} is not a {kind}")
         return adapter
 
     def __iter__(self) -> Iterator[str]:
@@ -31,3 +38,17 @@ class Installed(Mapping[str, Adapter]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._points
+
+
+class Installed(_Found[Adapter]):
+    """The adapters of channels."""
+
+    def __init__(self) -> None:
+        super().__init__(GROUP, Adapter)
+
+
+class InstalledDesks(_Found[DeskAdapter]):
+    """The adapters of desks."""
+
+    def __init__(self) -> None:
+        super().__init__(DESKS, DeskAdapter)

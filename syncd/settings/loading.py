@@ -6,13 +6,15 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from syncd.core.terms import AccountId
+from syncd.core.tickets import DeskId
 from syncd.sdk.channel import Adapter
+from syncd.sdk.desk import DeskAdapter
 from syncd.sdk.errors import ConfigError, Problem
 from syncd.settings import checks
-from syncd.settings.adapters import Installed
+from syncd.settings.adapters import Installed, InstalledDesks
 from syncd.settings.credentials import Credentials
 from syncd.settings.reading import Reader, Table
 from syncd.settings.report import Report, closest
@@ -21,6 +23,7 @@ from syncd.settings.shape import (
     Brake,
     ChannelSettings,
     Daemon,
+    DeskSettings,
     Http,
     Letters,
     Mqtt,
@@ -29,6 +32,7 @@ from syncd.settings.shape import (
     Retention,
     Settings,
     ShipDateSettings,
+    Waitlist,
 )
 
 RUN_SECRETS: Final = Path("/run/secrets")
@@ -45,9 +49,12 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "policy": PolicyDefaults,
     "brake": Brake,
     "retention": Retention,
+    "waitlist": Waitlist,
 }
 
-TITLES: Final = frozenset(SECTIONS) | {"channels"}
+Named = TypeVar("Named", ChannelSettings, DeskSettings)
+
+TITLES: Final = frozenset(SECTIONS) | {"channels", "desks"}
 
 
 def locate(environ: Mapping[str, str]) -> Path | None:
@@ -69,23 +76,26 @@ def load(
     *,
     environ: Mapping[str, str],
     adapters: Mapping[str, Adapter] | None = None,
+    desks: Mapping[str, DeskAdapter] | None = None,
     run_secrets: Path = RUN_SECRETS,
 ) -> Settings:
     """Return all settings; without a file the defaults, with no channels.
 
-    `adapters` stand in for the installed ones. Raises `ConfigError` with every problem that there is, followed by the
-    warnings, which may tell why.
+    `adapters` and `desks` stand in for the installed ones. Raises `ConfigError` with every problem that there is,
+    followed by the warnings, which may tell why.
     """
     document = _open(path, environ=environ, run_secrets=run_secrets)
     report = document.report
     sections = {name: document.section(name) for name in SECTIONS}
     channels = document.channels(Installed() if adapters is None else adapters)
+    found = document.desks(InstalledDesks() if desks is None else desks)
     document.note_unknown()
     _check(sections, channels, report)
+    checks.check_desks(found, channels, sections["waitlist"], report)
     if report.problems:
         raise ConfigError([*report.problems, *report.warnings])
     kept = tuple(document.reader.kept)
-    return Settings(**sections, channels=channels, path=path, warnings=tuple(report.warnings), kept=kept)
+    return Settings(**sections, channels=channels, desks=found, path=path, warnings=tuple(report.warnings), kept=kept)
 
 
 def load_daemon(path: Path | None, *, environ: Mapping[str, str]) -> Daemon:
@@ -130,6 +140,26 @@ class Document:
         found = [self._channel(name, tables[name], adapters) for name in given if tables[name] is given[name]]
         return {channel.name: channel for channel in found if channel is not None}
 
+    def desks(self, adapters: Mapping[str, DeskAdapter]) -> dict[str, DeskSettings]:
+        """Return the desks that are right, in the order of the file."""
+        given = self._table(self.tables, "desks", title="desks")
+        checks.check_channel_names(list(given), frozenset(SECTIONS), self.report, what="desk")
+        tables = {name: self._table(given, name, title=f"desks.{name}") for name in given}
+        found = [self._desk(name, tables[name], adapters) for name in given if tables[name] is given[name]]
+        return {desk.name: desk for desk in found if desk is not None}
+
+    def _desk(self, name: str, given: Mapping[str, Any], adapters: Mapping[str, DeskAdapter]) -> DeskSettings | None:
+        title = f"desks.{name}"
+        own = Table(title=title, given={"adapter": name, **given}, secrets=name, extra=frozenset({"settings"}))
+        theirs = Table(
+            title=f"{title}.settings", given=self._table(given, "settings", title=f"{title}.settings"), secrets=name
+        )
+        desk = self.reader.read(DeskSettings, own, name=DeskId(name), settings=None)
+        if desk is None or not desk.enabled:
+            self._skip(theirs)
+            return desk
+        return self._with_adapter(desk, theirs, adapters, title=title)
+
     def note_unknown(self) -> None:
         """Note tables and environment variables that nothing reads."""
         for title in sorted(set(self.tables) - TITLES):
@@ -159,12 +189,10 @@ class Document:
         if channel is None or not channel.enabled:
             self._skip(theirs)
             return channel
-        return self._with_adapter(channel, theirs, adapters)
+        return self._with_adapter(channel, theirs, adapters, title=own.title)
 
-    def _with_adapter(
-        self, channel: ChannelSettings, table: Table, adapters: Mapping[str, Adapter]
-    ) -> ChannelSettings | None:
-        adapter = self._adapter(channel, adapters)
+    def _with_adapter(self, named: Named, table: Table, adapters: Mapping[str, Any], *, title: str) -> Named | None:
+        adapter = self._adapter(named.adapter, adapters, title=title)
         if adapter is None:
             self._skip(table)
             return None
@@ -174,15 +202,15 @@ class Document:
         for problem in own_problems(settings):
             place = self.report.place(table.title, problem.place.removeprefix("settings."))
             self.report.problem(place, problem.message, problem.remedy)
-        return replace(channel, settings=settings)
+        return replace(named, settings=settings)
 
-    def _adapter(self, channel: ChannelSettings, adapters: Mapping[str, Adapter]) -> Adapter | None:
-        place = self.report.place(f"channels.{channel.name}", "adapter")
-        if channel.adapter not in adapters:
-            self.report.problem(place, f"no adapter is called {channel.adapter!r}", closest(channel.adapter, adapters))
+    def _adapter(self, name: str, adapters: Mapping[str, Any], *, title: str) -> Any:
+        place = self.report.place(title, "adapter")
+        if name not in adapters:
+            self.report.problem(place, f"no adapter is called {name!r}", closest(name, adapters))
             return None
         try:
-            return adapters[channel.adapter]
+            return adapters[name]
         except (ImportError, AttributeError, TypeError) as error:
             self.report.problem(place, f"the adapter cannot be loaded: {error}", "install it again")
             return None

@@ -53,6 +53,7 @@ def _make_entries() -> None:
     )
     _index("entry_order", "entry", ["order_row"], "order_row IS NOT NULL")
     _index("entry_open", "entry", ["sku_id", "id"], "closed_at IS NULL")
+    _index("entry_contact", "entry", ["contact_id"], "contact_id IS NOT NULL")
     op.create_table("need", *_keys("entry_id", "sku_id"), *_counts("units", "tier"), *_numbers("rank"), *_texts("day"))
     _index("need_line", "need", ["sku_id", "tier", "rank", "entry_id", "units"], "units > 0")
     op.create_table(
