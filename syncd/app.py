@@ -24,6 +24,7 @@ from syncd.core.terms import SECOND_US, UNPLACED, Location
 from syncd.core.tickets import DeskId, Language
 from syncd.edges.alerts import alert_sink
 from syncd.edges.mqtt import Mqtt
+from syncd.edges.outgoing import Outgoing, sink_name
 from syncd.engine import upkeep
 from syncd.engine.channels import Tools, open_accounts
 from syncd.engine.crew import engine_loops, recover
@@ -209,7 +210,7 @@ def house_of(plant: Plant) -> House:
     rule = settings.brake
     return House(
         rules={name: account.rules for name, account in plant.roster.items()},
-        sinks=frozenset({"mqtt"} if settings.mqtt.url else ()),
+        sinks=frozenset({"mqtt"} if settings.mqtt.url else ()) | {sink_name(name) for name in settings.webhooks},
         brake=BrakeRule(share=rule.share, minimum=rule.minimum, factor=rule.factor),
         low_stock=settings.alerts.low_stock,
         shadow=settings.daemon.shadow,
@@ -251,6 +252,9 @@ def _sinks(plant: Plant) -> list[Sink]:
                 home=_home(plant),
             )
         )
+    instance = plant.settings.daemon.instance
+    webhooks = plant.settings.webhooks.values()
+    sinks += [Outgoing(settings=webhook, instance=instance, clock=plant.clock) for webhook in webhooks]
     return sinks
 
 
@@ -269,6 +273,8 @@ def _edge_loops(plant: Plant, sinks: list[Sink], bulletin: upkeep.Bulletin) -> l
         loops.append(Loop(name=f"relay.{sink.name}", stage=Stage.RELAY, run=relay.run))
         if isinstance(sink, Mqtt):
             loops += _mqtt_loops(plant, sink)
+        if isinstance(sink, Outgoing):
+            loops.append(Loop(name=f"watch.{sink.name}", stage=Stage.EDGES, run=partial(sink.watch, plant.store)))
     if plant.settings.http.public_url:
         loops.append(Loop(name="subscriptions", stage=Stage.EDGES, run=partial(upkeep.run_subscriptions, plant)))
     return loops

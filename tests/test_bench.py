@@ -27,6 +27,7 @@ BENCHES = {
     "replay": ("--file {trace}", {"wrong", "unbalanced", "same", "oversold", "hidden", "writes"}),
     "frontier": ("--trace {trace} --seeds 1 --policies pool batch", {"pool sold", "pool oversold", "batch writes"}),
     "guarded": ("--seeds 1", {"delta wrong", "delta naive wrong", "mixed wrong", "listings"}),
+    "overtake": ("--listings 300 --falls 2 --tick-s 0.2", {"p50_ticks", "worst_ticks", "raises_before", "raises_left"}),
     "hour": ("--virtual-s 60", {"seconds", "wrong"}),
 }
 """The options of a tiny run, and figures that it has to print."""

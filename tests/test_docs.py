@@ -31,12 +31,14 @@ TABLES = {
     "PolicyDefaults": "policy",
     "Brake": "brake",
     "Retention": "retention",
+    "WebhookSettings": "webhooks.books",
     "ChannelSettings": "channels.shopify",
     "ShipDateSettings": "channels.shopify.ship_dates",
     "Waitlist": "waitlist",
     "DeskSettings": "desks.local",
 }
 GIVEN_ELSEWHERE = {
+    ("WebhookSettings", "name"),
     ("ChannelSettings", "name"),
     ("ChannelSettings", "settings"),
     ("ChannelSettings", "ship_dates"),

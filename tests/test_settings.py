@@ -295,6 +295,20 @@ def test_an_adapter_that_fails_to_load_is_a_problem(desk: Desk) -> None:
         desk.load(TILL, adapters=Broken(till=ADAPTERS["till"]))
 
 
+def test_endpoints_for_events_are_read_and_checked(desk: Desk) -> None:
+    """An endpoint has an https address and a long secret, and its name is one for files and variables."""
+    good = '[webhooks.books]\nurl = "https://a.example/x"\nsecret = "0123456789012345678901234"\nevents = ["sale"]\n'
+    (found,) = desk.load(good).webhooks.values()
+    assert (found.name, found.events, found.private, found.old_secret.reveal()) == ("books", ("sale",), False, "")
+    bad = '[webhooks.Books]\nurl = "http://a.example/"\nsecret = "short"\n[webhooks.two]\nurl = "https://u:p@a.example/"\n'
+    assert desk.texts(bad) == [
+        "syncd.toml: [webhooks.two] secret: missing secret",
+        "syncd.toml: [webhooks.Books]: not a name for an endpoint",
+        "syncd.toml: [webhooks.Books] url: expected an https address",
+        "syncd.toml: [webhooks.Books] secret: shorter than 24 characters",
+    ]
+
+
 def test_installed_adapters_are_the_entry_points() -> None:
     """The adapters that come with syncd are known by name without importing them."""
     assert {"memory", "shopify"} <= set(Installed())

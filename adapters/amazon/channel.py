@@ -20,6 +20,8 @@ from adapters.amazon.settings import AmazonSettings
 from adapters.amazon.subscriptions import Subscriptions
 from adapters.amazon.writer import LEARN_S, MOST_PATCHES, PUSH_S, Writer
 from syncd.sdk.channel import (
+    CancelRate,
+    CancelRun,
     Context,
     ListingPage,
     ListingRef,
@@ -43,6 +45,11 @@ USUAL_EFFECT_S = 300.0
 VISIBILITY_S = 60.0
 """How long a number that is in effect may not be shown by a search; Amazon states none."""
 CLOCK_SKEW_S = 5.0
+CONDUCT = (
+    CancelRate(name="pre_fulfilment_cancel_rate", days=7, limit=0.025),
+    CancelRun(name="cancels_in_a_row", days=30, limit=2),
+)
+"""Own cancels before shipping have to stay under 2.5 % of the orders of 7 days (Seller Central forum 7ff2b981)."""
 API_VERSION = "orders 2026-01-01, listings 2021-08-01, feeds 2021-06-30"
 
 
@@ -80,6 +87,7 @@ class AmazonChannel:
             feed_lateness_s=self._settings.sweep_s + lag_s,
             feed_complete=True,
             api_version=API_VERSION,
+            conduct=CONDUCT,
         )
 
     async def orders(self, cursor: str | None) -> OrderPage:

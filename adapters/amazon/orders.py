@@ -21,6 +21,7 @@ import msgspec
 
 from adapters.amazon.wire import SECOND_US, Pagination, instant
 from syncd.sdk.channel import (
+    CancelledBy,
     Comeback,
     Delivery,
     FulfilmentStatus,
@@ -44,6 +45,11 @@ AMAZON: Final = "AMAZON"
 INCLUDED: Final = "FULFILLMENT,CANCELLATION,PACKAGES"
 """The data sets that are asked for; none of them is about the buyer."""
 CANCELLED: Final = "CANCELLED"
+_DOINGS: Final = {
+    "MERCHANT": CancelledBy.SELLER,
+    "BUYER": CancelledBy.BUYER,
+    "AMAZON": CancelledBy.CHANNEL,
+}
 OPEN: Final = ("PENDING_AVAILABILITY", "PENDING", "UNSHIPPED", "PARTIALLY_SHIPPED")
 """Statuses in which units are promised and not all shipped."""
 
@@ -277,6 +283,7 @@ def _line(order: Order, item: OrderItem, most: int, settle_us: int) -> OrderLine
         quantity=ordered,
         cancelled=cancelled,
         cancelled_as=Comeback.PHANTOM if phantom else Comeback.SELLABLE,
+        cancelled_by=cancelled_by(item) if cancelled else CancelledBy.UNKNOWN,
         shipped=shipped,
         take=_take(order),
         gives=() if phantom or not cancelled else (_give(order, item, cancelled, settle_us),),
@@ -302,6 +309,22 @@ def is_for_want_of_stock(item: OrderItem) -> bool:
     execution = item.cancellation.cancellation_execution if item.cancellation else None
     reason = execution.cancel_reason if execution else ""
     return bool(_NO_STOCK.search(_NOT_A_LETTER.sub("", reason.lower())))
+
+
+def cancelled_by(item: OrderItem) -> CancelledBy:
+    """Return whose doing the cancel of an item was.
+
+    One that the buyer asked for is the buyer's, whoever carried it out: Amazon does not count it against the shop
+    (sellercentral.amazon.co.jp forum 7ff2b981).
+    """
+    told = item.cancellation
+    if told is None or told.cancellation_execution is None:
+        return CancelledBy.UNKNOWN
+    execution, request = told.cancellation_execution, told.cancellation_request
+    asked = request is not None and request.requester == "BUYER"
+    if asked or "buyer" in execution.cancel_reason.lower():
+        return CancelledBy.BUYER
+    return _DOINGS.get(execution.cancelled_by, CancelledBy.UNKNOWN)
 
 
 def wants_cancel(order: Order) -> bool:

@@ -15,6 +15,7 @@ from adapters.qoo10.settings import Qoo10Settings
 from adapters.qoo10.shelf import Shelf
 from adapters.qoo10.writer import MOST_ROWS, PUSH_S, Writer
 from syncd.sdk.channel import (
+    CancelRate,
     Context,
     ListingPage,
     ListingRef,
@@ -37,6 +38,8 @@ CLOCK_SKEW_S = 5.0
 """Times are in seconds; how well Qoo10's clock is kept is not told."""
 LATE_EFFECT_S = 15.0
 """A request that was cut off may still be worked on for so long."""
+CONDUCT_DAYS = 30
+"""Qoo10 publishes neither days nor limit of a rate of cancels: a month is shown, a limit comes from the settings."""
 API_VERSION = "QAPI 1.0-1.2"
 """Each method has a version of its own (adapters.qoo10.api)."""
 
@@ -84,6 +87,7 @@ class Qoo10Channel:
             feed_complete=True,
             shows_negative=False,
             api_version=API_VERSION,
+            conduct=(CancelRate(name="cancel_rate", days=CONDUCT_DAYS, limit=settings.cancel_limit),),
         )
 
     async def orders(self, cursor: str | None) -> OrderPage:

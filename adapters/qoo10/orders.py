@@ -22,6 +22,7 @@ from typing import Final
 from adapters.qoo10 import goods
 from adapters.qoo10.wire import SECOND_US, Row, day_start, digit, japan
 from syncd.sdk.channel import (
+    CancelledBy,
     Comeback,
     Delivery,
     FulfilmentStatus,
@@ -294,12 +295,21 @@ def _order_line(known: Known, *, naming: Naming, customs: Customs) -> OrderLine:
         quantity=stated.quantity,
         cancelled=known.cancelled,
         cancelled_as=Comeback.PHANTOM if phantom else Comeback.SELLABLE,
+        cancelled_by=_cancelled_by(cancel),
         shipped=known.shipped,
         returned=min(_units(back, stated.quantity), known.shipped) if came_back else 0,
         returned_as=Comeback.SELLABLE if customs.returns_sellable else Comeback.DAMAGED,
         take=_take(known),
         gives=_gives(known, customs.restore_us),
     )
+
+
+def _cancelled_by(claim: Claim | None) -> CancelledBy:
+    """Return whose doing a cancel was, where its kind or its reason says so."""
+    if claim is not None and claim.kind == NEVER_PAID:
+        return CancelledBy.BUYER
+    mine = claim is not None and claim.kind == CANCELLED and claim.for_want_of_stock
+    return CancelledBy.SELLER if mine else CancelledBy.UNKNOWN
 
 
 def _units(claim: Claim | None, most: int) -> int:

@@ -31,6 +31,7 @@ class Qoo10Settings:
     shipments, returns and claims in progress are read every `changes_s`, everything of the last `rescan_days` every
     `rescan_s`. `restore_s` is for how long after a cancel is complete Qoo10 may put its units back by itself: so long
     nothing is raised there. `returns_sellable` says that returned goods may be sold again without being counted.
+    `cancel_limit_percent` is the rate of own cancels that the shop must not reach; Qoo10 publishes none, 0 is none.
     `base_url` is for simulators.
     """
 
@@ -47,11 +48,17 @@ class Qoo10Settings:
     rescan_days: int = 30
     restore_s: float = 86_400.0
     returns_sellable: bool = False
+    cancel_limit_percent: float = 0.0
 
     @property
     def url(self) -> str:
         """Return where the API is, without a slash at the end."""
         return (self.base_url or ADDRESS).rstrip("/")
+
+    @property
+    def cancel_limit(self) -> float | None:
+        """Return the limit of own cancels as a share; None where there is none."""
+        return self.cancel_limit_percent / 100 or None
 
     @property
     def issued_on(self) -> date | None:
@@ -88,6 +95,7 @@ class Qoo10Settings:
             ("changes_s", 10.0, 86_400.0, "300"),
             ("rescan_s", 60.0, 7 * 86_400.0, "21600"),
             ("restore_s", 0.0, 30 * 86_400.0, "86400"),
+            ("cancel_limit_percent", 0.0, 100.0, "0"),
             ("rescan_days", 1, MOST_RESCAN_DAYS - 1, "30"),
         ):
             if not least <= getattr(self, name) <= most:

@@ -21,6 +21,7 @@ import msgspec
 
 from adapters.rakuten import goods, wire
 from syncd.sdk.channel import (
+    CancelledBy,
     Comeback,
     Delivery,
     FulfilmentStatus,
@@ -288,6 +289,7 @@ def _line(order: OrderModel, line: _Stated, ended: Ended | None) -> OrderLine:
         quantity=line.units,
         cancelled=line.units - shipped if cancelled else line.struck,
         cancelled_as=Comeback.PHANTOM if phantom else Comeback.SELLABLE,
+        cancelled_by=CancelledBy.SELLER if phantom else CancelledBy.UNKNOWN,
         shipped=shipped,
         take=Span(earliest=ordered_at - TAKE_BEFORE_US, latest=ordered_at + TAKE_SETTLE_US),
         gives=_gives(line.remote_id, left, ended) if cancelled and ended is not None and left else (),

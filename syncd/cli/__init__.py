@@ -23,6 +23,7 @@ from syncd.cli import (
     release,
     status,
     stock,
+    tokens,
     upkeep,
     waiting,
     why,
@@ -63,6 +64,7 @@ app.add_typer(goods.policy, name="policy")
 app.add_typer(listings.app, name="listings")
 app.add_typer(orders.orders, name="orders")
 app.add_typer(keys.key, name="key")
+app.add_typer(tokens.token, name="token")
 app.add_typer(orders.ledger, name="ledger")
 app.add_typer(waiting.drift, name="drift")
 app.add_typer(waiting.brake, name="brake")

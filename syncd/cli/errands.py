@@ -46,10 +46,36 @@ def _inquiries(terminal: Terminal, found: Mapping[str, Any]) -> Iterable[Rendera
 
 @guarded
 def health(*, config: Config = None, json: Json = False) -> None:
-    """Show how each channel judges the shop, against its limits; asked every 6 hours."""
+    """Show how each channel judges the shop, asked every 6 hours, and how your own cancels stand by its rules."""
     terminal = open_terminal(config, json=json)
-    told = Talk(terminal).get("account-health")["accounts"]
-    terminal.show(told, lambda found: _judgements(terminal, found))
+    told = Talk(terminal).get("account-health")
+    terminal.show(told, lambda found: _health(terminal, found))
+
+
+def _health(terminal: Terminal, found: Mapping[str, Any]) -> Iterable[RenderableType]:
+    if found["accounts"] or not found["rules"]:
+        yield from _judgements(terminal, found["accounts"])
+    if found["rules"]:
+        cells = (
+            [
+                row["account"],
+                row["name"],
+                row["count"],
+                row["unknown"],
+                row["total"],
+                *(_figure(row[name], rate=row["rate"]) for name in ("value", "forecast", "limit")),
+                terminal.say(f"conduct.{row['level']}"),
+            ]
+            for row in found["rules"]
+        )
+        yield grid(terminal, "account figure >cancels >unknown >total >value >forecast >limit status", cells)
+        yield terminal.say("conduct.explained")
+
+
+def _figure(value: float | None, *, rate: bool) -> str | None:
+    if value is None:
+        return None
+    return percent(value) if rate else f"{value:g}"
 
 
 def _judgements(terminal: Terminal, accounts: Iterable[Mapping[str, Any]]) -> Iterable[RenderableType]:

@@ -16,17 +16,13 @@ PACE_ORDERS: Final = 50
 """Over so many orders the pace of a shop is averaged."""
 LONGEST_GAP: Final = 10.0
 """A gap counts as at most so many usual ones: a night is no fall of demand."""
-LONG_ORDERS: Final = 4000.0
+LONG_ORDERS: Final = 1000.0
 """After so many orders of the shop, what a SKU sold counts half."""
-RECENT_ORDERS: Final = 20.0
-"""The same for a burst."""
-PRIOR_ORDERS: Final = 120.0
-"""The shop's average counts as if it had been seen on so many orders."""
-RECENT_PRIOR_ORDERS: Final = 120.0
-"""What is usual for a SKU counts against a burst as if seen on so many orders."""
-PRIOR_LINES: Final = 4.0
+SHAPE: Final = 0.8
+"""How alike SKUs are: their rates are spread like a gamma distribution of this shape around the shop's average."""
+PRIOR_LINES: Final = 8.0
 """The shop's sizes count as so many lines of the SKU."""
-KEPT_LINE: Final = 0.97
+KEPT_LINE: Final = 0.99
 """Each later line of a SKU leaves this much of an earlier one's weight in its sizes."""
 
 
@@ -62,8 +58,6 @@ class Demand:
 
     hits: float = 0.0
     exposure: float = 0.0
-    recent_hits: float = 0.0
-    recent_exposure: float = 0.0
     seen: int = 0
     open: bool = False
     sizes: tuple[float, ...] = ()
@@ -74,24 +68,30 @@ class Demand:
         `open_` says whether the SKU can be bought from now on.
         """
         assert units >= 0, "a line takes units"
-        passed = pace.orders - self.seen if self.open else 0
-        kept, recent = math.exp2(-passed / LONG_ORDERS), math.exp2(-passed / RECENT_ORDERS)
-        line = 1.0 if units else 0.0
+        hits, exposure = self._as_of(pace)
         return Demand(
-            hits=self.hits * kept + line,
-            exposure=self.exposure * kept + (1.0 - kept) * LONG_ORDERS / math.log(2),
-            recent_hits=self.recent_hits * recent + line,
-            recent_exposure=self.recent_exposure * recent + (1.0 - recent) * RECENT_ORDERS / math.log(2),
+            hits=hits + (1.0 if units else 0.0),
+            exposure=exposure,
             seen=pace.orders,
             open=open_,
             sizes=add_size(self.sizes, units, kept=KEPT_LINE) if units else self.sizes,
         )
 
-    def per_order(self, usual: float) -> float:
-        """Return the chance that an order of the shop has this SKU; `usual` is that of an average SKU."""
-        long = (self.hits + usual * PRIOR_ORDERS) / (self.exposure + PRIOR_ORDERS)
-        recent = (self.recent_hits + long * RECENT_PRIOR_ORDERS) / (self.recent_exposure + RECENT_PRIOR_ORDERS)
-        return max(long, recent)
+    def per_order(self, usual: float, pace: Pace) -> float:
+        """Return the lines of this SKU per order of the shop; `usual`, above 0, is that of an average SKU.
+
+        The mean of a gamma distribution of what it may be, after the lines that came and the orders that had none.
+        """
+        hits, exposure = self._as_of(pace)
+        return (hits + SHAPE) / (exposure + SHAPE / usual)
+
+    def _as_of(self, pace: Pace) -> tuple[float, float]:
+        """Return hits and exposure with the orders that came since."""
+        passed = pace.orders - self.seen if self.open else 0
+        if not passed:
+            return self.hits, self.exposure
+        kept = math.exp2(-passed / LONG_ORDERS)
+        return self.hits * kept, self.exposure * kept + (1.0 - kept) * LONG_ORDERS / math.log(2)
 
     def sized(self, usual: Sequence[float]) -> tuple[float, ...]:
         """Return the chance of each size of a line; `usual` are the weights of the whole shop, at least one above 0."""

@@ -101,6 +101,16 @@ class Comeback(StrEnum):
     """It was never there: a cancel for want of stock. The unit leaves the count."""
 
 
+class CancelledBy(StrEnum):
+    """Whose doing a cancel was, as the channel tells it."""
+
+    UNKNOWN = "unknown"
+    SELLER = "seller"
+    """The shop's: it counts against it."""
+    BUYER = "buyer"
+    CHANNEL = "channel"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Give:
     """Units that a channel puts back on its own listing by itself, for example after a cancel.
@@ -118,9 +128,9 @@ class OrderLine:
     """One line of an order as it is now. All quantities are cumulative and never fall but by a correction.
 
     `quantity` is what was ordered, cancelled units included. `cancelled` units will never ship; `cancelled_as` says
-    whether their stock is free again. `shipped` left the house. `returned` came back after shipping, `returned_as`
-    says as what. `take` is when the channel took the units off its own listing; None while it has not and will not
-    until something else happens (a payment). `gives` are the channel's own restores.
+    whether their stock is free again, `cancelled_by` whose doing it was. `shipped` left the house. `returned` came
+    back after shipping, `returned_as` says as what. `take` is when the channel took the units off its own listing; None
+    while it has not and will not until something else happens (a payment). `gives` are the channel's own restores.
     """
 
     line_id: str
@@ -130,6 +140,7 @@ class OrderLine:
     quantity: int
     cancelled: int = 0
     cancelled_as: Comeback = Comeback.SELLABLE
+    cancelled_by: CancelledBy = CancelledBy.UNKNOWN
     shipped: int = 0
     returned: int = 0
     returned_as: Comeback = Comeback.SELLABLE

@@ -47,6 +47,10 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
         "account_health": Words(
             title="Account at risk", sentence="{account}: {figure} is at {rate} %, the limit is {limit} %"
         ),
+        "conduct": Words(
+            title="Own cancels near a limit",
+            sentence="{account}: {rule} is at {value}, may come to {forecast}, the limit is {limit}",
+        ),
         "no_ship_date": Words(
             title="Orders without a ship-by date", sentence="{account}: {count} orders, the first is {order} ({reason})"
         ),
@@ -74,6 +78,7 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
             title="Webhooks missing",
             sentence="{account} does not send {topics}; orders still come by polling, only later",
         ),
+        "webhook_out": Words(title="Events not taken", sentence="{endpoint} does not take our events: {reason}"),
     },
     "ja": {
         "low_stock": Words(title="在庫わずか", sentence="{sku}：残り{available}点"),
@@ -89,6 +94,10 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
         ),
         "account_health": Words(
             title="アカウント健全性の低下", sentence="{account}：{figure}は{rate} %、上限は{limit} %です"
+        ),
+        "conduct": Words(
+            title="店舗都合キャンセルの増加",
+            sentence="{account}：{rule}は{value}、見込みは{forecast}、上限は{limit}です",
         ),
         "no_ship_date": Words(title="出荷予定日なしの注文", sentence="{account}：{count}件、先頭は{order}（{reason}）"),
         "notice": Words(title="チャネルからの連絡", sentence="{account}：{text}"),
@@ -115,6 +124,7 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
             title="Webhook未登録",
             sentence="{account}から{topics}が届きません。注文はポーリングで遅れて取得します",
         ),
+        "webhook_out": Words(title="イベント送信失敗", sentence="{endpoint}がイベントを受け取りません：{reason}"),
     },
 }
 

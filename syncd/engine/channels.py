@@ -11,6 +11,7 @@ from typing import Protocol
 import aiohttp
 import structlog
 
+from syncd.core.conduct import Finding
 from syncd.core.exposure import Policy
 from syncd.core.retry import RetryRule, delay_s
 from syncd.core.terms import SECOND_US, AccountId, Instant, Location
@@ -138,6 +139,14 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conduct:
+    """How the shop's own cancels stood by the channel's rules when the ledger was asked last."""
+
+    at: Instant
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoDate:
     """An order that was given no ship-by date, and why."""
 
@@ -150,7 +159,7 @@ class NoDate:
 class Account:
     """An open account. The events are hints to look: for writes, reads, orders by id, and orders by the feed.
 
-    `keys`, `judgement` and `undated` are what its own loops found last, for people.
+    `keys`, `judgement`, `conduct` and `undated` are what its own loops found last, for people.
     """
 
     name: AccountId
@@ -164,6 +173,7 @@ class Account:
     orders: asyncio.Event = field(default_factory=asyncio.Event)
     keys: tuple[Key, ...] = ()
     judgement: Judgement | None = None
+    conduct: Conduct | None = None
     undated: tuple[NoDate, ...] = ()
 
     def wake(self, hint: Hint) -> None:

@@ -14,6 +14,7 @@ from syncd.core.tickets import DeskId
 from syncd.engine.attending import run_attending
 from syncd.engine.audit import Audit
 from syncd.engine.channels import Account
+from syncd.engine.conduct import ConductWatch
 from syncd.engine.desks import OpenDesk, TicketReading
 from syncd.engine.dispatch import Dispatch
 from syncd.engine.drafting import Drafting
@@ -156,6 +157,8 @@ def feature_loops(plant: Plant, account: Account) -> list[Loop]:
         runs["keys"] = KeyWatch(account, channel, store=store, clock=clock, random=random).run
     if isinstance(channel, AccountHealth):
         runs["health"] = HealthWatch(account, channel, store=store, clock=clock, random=random).run
+    if account.rules.profile.conduct:
+        runs["conduct"] = ConductWatch(plant, account).run
     if isinstance(channel, ShipDates) and account.settings.ship_dates.enabled:
         runs["ship_dates"] = ShipDating(plant, account, channel).run
     if account.pulse.windows:

@@ -37,6 +37,8 @@ MOST_BULK = 25_000
 """Most rows of one push, whatever a channel asks for."""
 AHEAD_S = 0.15
 """How long before its turn a batch is picked: the rest of the wait is the adapter's."""
+LAST_LOOK_S = 0.01
+"""So long before its turn a picked batch is looked at once more: what fell to zero meanwhile goes before it."""
 _ZERO = (Lane.ZERO,)
 _FALLS = (Lane.ZERO, Lane.FALL)
 _RAISES = (Lane.RAISE,)
@@ -114,8 +116,20 @@ class Dispatch:
         if picked.to_read:
             self._account.wake(Hint.READ)
         if picked.writes:
-            await self._send(picked.writes)
+            await self._send(picked.writes, await self._last_look(picked.writes, house))
         return picked
+
+    async def _last_look(self, writes: Sequence[Write], house: House) -> tuple[Write, ...]:
+        """Wait until the channel is about to take a batch; return the writes to zero that came due meanwhile."""
+        rules, channel = self._account.rules, self._account.channel
+        wait_s = channel.push_delay_s() - LAST_LOOK_S if isinstance(channel, Paced) else 0.0
+        if wait_s <= 0.0 or len(writes) > rules.profile.max_push:
+            return ()
+        await asyncio.sleep(min(wait_s, AHEAD_S))
+        if not self._account.writes.is_set():
+            return ()
+        now, most = self._clock.now(), rules.profile.max_push
+        return (await self._store.write(lambda conn: self._pick(conn, house, now, _ZERO, most))).writes
 
     async def _bulk_size(self, now: Instant) -> int:
         """Return how many rows the channel would take at once in its second way of writing; 0 for the ordinary way.
@@ -147,9 +161,12 @@ class Dispatch:
                 break
         return Picked(writes=tuple(writes), next_due=now, live=True, to_read=to_read, found=len(writes))
 
-    async def _send(self, writes: Sequence[Write]) -> None:
+    async def _send(self, writes: Sequence[Write], first: Sequence[Write] = ()) -> None:
+        """Send a batch with `first` before it; what has no room any more is due again at once."""
         sent_at = self._clock.now()
-        outcomes = await self._push(writes)
+        room = max(len(writes), self._account.rules.profile.max_push) - len(first)
+        outcomes = await self._push([*first, *writes[:room]])
+        outcomes += [_deferred(write) for write in writes[room:]]
         name, answered_at = self._account.name, self._clock.now()
         pieces = [tuple(outcomes[start : start + PIECE]) for start in range(0, len(outcomes), PIECE)]
         facts = [
@@ -203,7 +220,7 @@ class Dispatch:
         account = self._account.name
         first = tuple(lane for lane in lanes if lane in _FALLS)
         falls = listings.due(conn, account, lanes=first, now=now, limit=most)
-        room = max(most - len(falls), most // RAISE_SHARE)
+        room = max(most - len(falls), most // RAISE_SHARE) if Lane.RAISE in lanes else 0
         raises = listings.due(conn, account, lanes=_RAISES, now=now, limit=room) if room else []
         return falls[: most - len(raises)] + raises
 
@@ -258,6 +275,10 @@ def _failed(writes: Sequence[Write], error: ChannelError) -> list[Outcome]:
     kind = OutcomeKind.INDETERMINATE if unknown and not isinstance(error, RejectedError) else OutcomeKind.UNSENT
     reason = f"{type(error).__name__}: {error}"[:200]
     return [Outcome(key=write.key, kind=kind, reason=reason) for write in writes]
+
+
+def _deferred(write: Write) -> Outcome:
+    return Outcome(key=write.key, kind=OutcomeKind.UNSENT, reason="stood back behind falls to zero", deferred=True)
 
 
 def _silence(outcomes: Sequence[Outcome]) -> TransientError | None:

@@ -10,12 +10,13 @@ import msgspec
 
 from syncd.core.ledger import Comparison, MovementKind, Posting, Standing, compare
 from syncd.core.shown import Effect, spent
-from syncd.core.terms import AccountId, OrderLine, OrderSnapshot, SkuId, Span
+from syncd.core.terms import AccountId, CancelledBy, OrderLine, OrderSnapshot, SkuId, Span
 from syncd.engine.placing import OrderShelf, Stated
 from syncd.engine.replan import sold_here
 from syncd.engine.rules import Rules
 from syncd.engine.work import Sale, Work
 from syncd.store import accounts, deliveries, doubts, ledger
+from syncd.store.conduct import NewCancel
 from syncd.store.doubts import Suspect
 from syncd.store.history import NewEffect
 from syncd.store.ledger import KnownOrder
@@ -134,12 +135,26 @@ def _apply(work: Work, change: _Change, shelf: OrderShelf) -> None:
     if rules is not None and found.standing is not Standing.IGNORED:
         for line in order.lines:
             _note_effects(work, rules, change, line, shelf.listings_of(account, line))
+    _note_cancel(work, change)
     if found.unmapped:
         names = [line.remote_sku or line.remote_id for line in order.lines if line.line_id in found.unmapped]
         work.alarm("quarantine", account, account=account, order=order.number, sku=names[0])
     if found.standing is Standing.NEW and found.postings:
         _tell_sale(work, account, order, found)
         _note_sale(work, account, order)
+
+
+_BLAME = (CancelledBy.SELLER, CancelledBy.CHANNEL, CancelledBy.BUYER, CancelledBy.UNKNOWN)
+
+
+def _note_cancel(work: Work, change: _Change) -> None:
+    """Note whose doing a cancel was, once anything of an order that counts here is cancelled."""
+    order = change.order
+    doings = {line.cancelled_by for line in order.lines if line.cancelled > 0}
+    if not doings or order.test or change.found.standing not in (Standing.NEW, Standing.CHANGED, Standing.DUPLICATE):
+        return
+    by = next(one for one in _BLAME if one in doings)
+    work.cancels.append(NewCancel(account=change.account, remote_id=order.order_id, ordered_at=order.ordered_at, by=by))
 
 
 def _line_of(order: OrderSnapshot, posting: Posting) -> str:
@@ -149,7 +164,7 @@ def _line_of(order: OrderSnapshot, posting: Posting) -> str:
 
 
 def _tell_sale(work: Work, account: AccountId, order: OrderSnapshot, found: Comparison) -> None:
-    if "mqtt" not in work.house.sinks:
+    if not work.house.sinks:
         return
     sold = [
         {"sku": work.skus[posting.sku_id].code, "quantity": posting.committed}

@@ -13,6 +13,7 @@ from syncd.core.terms import SECOND_US, AccountId, Location
 from syncd.core.tickets import DeskId, Language
 from syncd.engine.lags import Lags
 from syncd.sdk.channel import Profile, WriteMode
+from syncd.store import outbox
 
 DAY_US = 86_400 * SECOND_US
 MAIN = Location("main")
@@ -96,7 +97,8 @@ class WaitRules:
 class House:
     """What is the same for all accounts. `sinks` are the outbox sinks that somebody reads; `low_stock` in units.
 
-    `lags` grows with what is decided; until enough was measured it tells what the channels promise.
+    `lags` grows with what is decided; until enough was measured it tells what the channels promise. `cautions` are the
+    accounts on which an oversold unit is dearer than elsewhere, for a limit of the channel is near (`core.conduct`).
     """
 
     rules: Mapping[AccountId, Rules] = field(default_factory=dict)
@@ -106,6 +108,11 @@ class House:
     shadow: bool = False
     waiting: WaitRules = field(default_factory=WaitRules)
     lags: Lags = field(default_factory=Lags, compare=False)
+    cautions: dict[AccountId, float] = field(default_factory=dict, compare=False)
+
+    def events(self, kind: str, *, key: str, body: bytes) -> list[outbox.Event]:
+        """Return something to tell, once for each sink that carries events."""
+        return [outbox.Event(sink=sink, key=key, type=kind, body=body) for sink in sorted(self.sinks)]
 
     @property
     def senders(self) -> frozenset[AccountId]:
@@ -117,6 +124,10 @@ class House:
         for account, rules in self.rules.items():
             knowledge_s = (rules.pace.read_us + rules.lateness_us) / SECOND_US
             self.lags.expect(account, knowledge_s=knowledge_s, visible_s=rules.usual_effect_us / SECOND_US)
+
+    def caution(self, account: AccountId) -> float:
+        """Return how many times as dear an oversold unit is on an account as it usually is; 1.0 while all is well."""
+        return self.cautions.get(account, 1.0)
 
 
 def pace_of(profile: Profile, *, raise_delay_s: float, poll_s: float) -> Pace:

@@ -74,10 +74,9 @@ def _write_down(conn: Connection, plant: Plant, account: AccountId, reason: str,
     else:
         alerts.clear_alert(conn, kind="channel_down", key=account, now=now)
         plant.house.lags.resume(account, now)
-    if "mqtt" in plant.house.sinks:
-        body = msgspec.json.encode({"account": account, "reason": reason})
-        kind = "channel.down" if reason else "channel.up"
-        outbox.put(conn, [outbox.Event(sink="mqtt", key=account, type=kind, body=body)], now=now)
+    body = msgspec.json.encode({"account": account, "reason": reason})
+    kind = "channel.down" if reason else "channel.up"
+    outbox.put(conn, plant.house.events(kind, key=account, body=body), now=now)
 
 
 def _sound_desk(conn: Connection, desk: DeskId, reason: str, now: Instant) -> None:

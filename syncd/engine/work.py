@@ -17,7 +17,7 @@ from syncd.core.ledger import Posting
 from syncd.core.shown import Base
 from syncd.core.terms import AccountId, Instant, Location, SkuId
 from syncd.engine.rules import House
-from syncd.store import accounts, alerts, doubts, history, ledger, listings, outbox, tickets, waiting
+from syncd.store import accounts, alerts, conduct, doubts, history, ledger, listings, outbox, tickets, waiting
 from syncd.store.doubts import Suspect
 from syncd.store.history import NewEffect
 from syncd.store.ledger import Balance, KnownSku, Shelf
@@ -107,6 +107,7 @@ class Work:
         self.messages: set[tuple[AccountId, str]] = set()
         self.sales: list[Sale] = []
         self.answers: list[Answer] = []
+        self.cancels: list[conduct.NewCancel] = []
         self.heard: dict[int, Instant] = {}
         self.stated: set[int] = set()
         self.bought: dict[tuple[AccountId, SkuId], int] = {}
@@ -204,8 +205,8 @@ class Work:
 
     def emit(self, event_type: str, *, key: str, body: bytes) -> None:
         """Send an event to the sinks that carry events."""
-        if "mqtt" in self.house.sinks:
-            self.events.append(outbox.Event(sink="mqtt", key=key, type=event_type, body=body))
+        if self.house.sinks:
+            self.events += self.house.events(event_type, key=key, body=body)
             self.hints.add(_EVERYBODY)
 
     def alarm(self, kind: str, key: str, **values: str | int) -> None:
@@ -238,6 +239,7 @@ class Work:
         changed = [x for x in self.listings.values() if x.changed]
         listings.save(self.conn, changed, now=self.now)
         doubts.save_suspects(self.conn, self.suspects.values(), now=self.now)
+        conduct.note(self.conn, self.cancels, now=self.now)
         if self.events:
             outbox.put(self.conn, self.events, now=self.now)
         for alarm in self.alarms:

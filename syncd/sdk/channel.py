@@ -11,8 +11,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from syncd.core.conduct import CancelPoints, CancelRate, CancelRun, ConductRule
 from syncd.core.terms import (
     AccountId,
+    CancelledBy,
     Comeback,
     Delivery,
     FulfilmentStatus,
@@ -41,9 +43,14 @@ __all__ = [
     "Adapter",
     "AsyncSeen",
     "BulkSeen",
+    "CancelPoints",
+    "CancelRate",
+    "CancelRun",
+    "CancelledBy",
     "Channel",
     "Clock",
     "Comeback",
+    "ConductRule",
     "Context",
     "Delivery",
     "Forged",
@@ -96,7 +103,7 @@ class Profile:
     which nearly every write is in effect (None: the same); `visibility_delay_s` the longest time until `seen` shows an
     effect. `feed_lateness_s` is how late an order may appear in the feed at most;
     `feed_complete` says whether a scan tells up to when it is complete. `shows_negative` is True where a listing may
-    show less than zero.
+    show less than zero. `conduct` are the rules by which the channel counts the shop's own cancels against it.
     """
 
     write_mode: WriteMode
@@ -112,6 +119,7 @@ class Profile:
     feed_complete: bool = True
     shows_negative: bool = False
     api_version: str = ""
+    conduct: tuple[ConductRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

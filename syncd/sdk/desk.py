@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from syncd.core.order_words import order_words
 from syncd.core.terms import Instant, OutcomeKind, Sku
 from syncd.core.tickets import (
     Contact,
@@ -65,6 +66,7 @@ __all__ = [
     "TicketPage",
     "TicketState",
     "TicketStatus",
+    "order_words",
 ]
 
 

@@ -23,6 +23,7 @@ from syncd.settings.shape import (
     Settings,
     ShipDateSettings,
     Waitlist,
+    WebhookSettings,
 )
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Settings",
     "ShipDateSettings",
     "Waitlist",
+    "WebhookSettings",
     "load",
     "load_daemon",
     "locate",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from syncd.sdk.channel import Adapter
 from syncd.sdk.desk import DeskAdapter
@@ -12,22 +12,24 @@ from syncd.sdk.desk import DeskAdapter
 GROUP = "syncd.channels"
 DESKS = "syncd.desks"
 
-Kind = TypeVar("Kind")
+K = TypeVar("K")
 
 
-class _Found(Mapping[str, Kind], Generic[Kind]):
-    """Adapters by name. One is imported when it is asked for: what nobody uses costs nothing and cannot fail."""
+class _Points(Mapping[str, K], Generic[K]):
+    """Adapters of one kind by name.
 
-    def __init__(self, group: str, kind: type[Kind]) -> None:
+    One is imported when it is asked for: what nobody uses costs nothing and cannot fail.
+    """
+
+    def __init__(self, group: str, kind: type[K]) -> None:
+        self._kind: type[K] = kind
         self._points: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=group)}
-        self._kind = kind
 
-    def __getitem__(self, name: str) -> Kind:
+    def __getitem__(self, name: str) -> K:
         """Return an adapter; raises KeyError for a name that is not installed, and whatever its import raises."""
-        adapter = self._points[name].load()
+        adapter: Any = self._points[name].load()
         if not isinstance(adapter, self._kind):
-            kind = f"{self._kind.__module__}.{self._kind.__name__}"
-            raise TypeError(f"{self._points[name].value} is not a {kind}")
+            raise TypeError(f"{self._points[name].value} is not a {self._kind.__module__}.{self._kind.__name__}")
         return adapter
 
     def __iter__(self) -> Iterator[str]:
@@ -40,15 +42,15 @@ class _Found(Mapping[str, Kind], Generic[Kind]):
         return name in self._points
 
 
-class Installed(_Found[Adapter]):
-    """The adapters of channels."""
+class Installed(_Points[Adapter]):
+    """Channel adapters by name."""
 
     def __init__(self) -> None:
         super().__init__(GROUP, Adapter)
 
 
-class InstalledDesks(_Found[DeskAdapter]):
-    """The adapters of desks."""
+class InstalledDesks(_Points[DeskAdapter]):
+    """Desk adapters by name."""
 
     def __init__(self) -> None:
         super().__init__(DESKS, DeskAdapter)

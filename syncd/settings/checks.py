@@ -23,6 +23,7 @@ from syncd.settings.shape import (
     Pages,
     ShipDateSettings,
     Waitlist,
+    WebhookSettings,
 )
 from syncd.settings.windows import FORMS, WEEKDAYS, read_quiet, read_time, read_window, read_zone
 
@@ -142,6 +143,23 @@ def check_letters(letters: Letters, report: Report) -> None:
     for key, text in letters.shop.items():
         if not text.replace("\n", "").isprintable() and text:
             report.problem(report.place("letters", key), "holds a control character", "write it anew")
+
+
+WEBHOOK_MIN_CHARACTERS = 24
+
+
+def check_webhooks(webhooks: Mapping[str, WebhookSettings], report: Report) -> None:
+    """Check `[webhooks.*]`."""
+    for name, webhook in webhooks.items():
+        if not CHANNEL_NAME.fullmatch(name) or len(name) > CHANNEL_NAME_MAX:
+            message, remedy = "not a name for an endpoint", f"use a-z, 0-9, - and _, at most {CHANNEL_NAME_MAX}"
+            report.problem(report.place(f"webhooks.{name}"), message, remedy)
+        parts = split_url(webhook.url)
+        if not is_safe_web(webhook.url) or parts is None or parts.username or parts.password:
+            report.problem(report.place(f"webhooks.{name}", "url"), "expected an https address", 'write "https://..."')
+        if len(webhook.secret.reveal()) < WEBHOOK_MIN_CHARACTERS:
+            message = f"shorter than {WEBHOOK_MIN_CHARACTERS} characters"
+            report.problem(report.place(f"webhooks.{name}", "secret"), message, "make one: openssl rand -base64 24")
 
 
 def check_channel_names(names: list[str], reserved: frozenset[str], report: Report, *, what: str = "channel") -> None:

@@ -33,6 +33,7 @@ from syncd.settings.shape import (
     Settings,
     ShipDateSettings,
     Waitlist,
+    WebhookSettings,
 )
 
 RUN_SECRETS: Final = Path("/run/secrets")
@@ -54,7 +55,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
 
 Named = TypeVar("Named", ChannelSettings, DeskSettings)
 
-TITLES: Final = frozenset(SECTIONS) | {"channels", "desks"}
+TITLES: Final = frozenset(SECTIONS) | {"channels", "desks", "webhooks"}
 
 
 def locate(environ: Mapping[str, str]) -> Path | None:
@@ -89,13 +90,15 @@ def load(
     sections = {name: document.section(name) for name in SECTIONS}
     channels = document.channels(Installed() if adapters is None else adapters)
     found = document.desks(InstalledDesks() if desks is None else desks)
+    webhooks = document.webhooks()
+    checks.check_webhooks(webhooks, report)
     document.note_unknown()
     _check(sections, channels, report)
     checks.check_desks(found, channels, sections["waitlist"], report)
     if report.problems:
         raise ConfigError([*report.problems, *report.warnings])
-    kept = tuple(document.reader.kept)
-    return Settings(**sections, channels=channels, desks=found, path=path, warnings=tuple(report.warnings), kept=kept)
+    made = {**sections, "channels": channels, "desks": found, "webhooks": webhooks}
+    return Settings(**made, path=path, warnings=tuple(report.warnings), kept=tuple(document.reader.kept))
 
 
 def load_daemon(path: Path | None, *, environ: Mapping[str, str]) -> Daemon:
@@ -159,6 +162,18 @@ class Document:
             self._skip(theirs)
             return desk
         return self._with_adapter(desk, theirs, adapters, title=title)
+
+    def webhooks(self) -> dict[str, WebhookSettings]:
+        """Return the endpoints for events that are right, in the order of the file."""
+        tables = self._table(self.tables, "webhooks", title="webhooks")
+        found = {}
+        for name in tables:
+            title = f"webhooks.{name}"
+            table = Table(title=title, given=self._table(tables, name, title=title), secrets=f"webhook_{name}")
+            made = self.reader.read(WebhookSettings, table, name=name)
+            if made is not None:
+                found[name] = made
+        return found
 
     def note_unknown(self) -> None:
         """Note tables and environment variables that nothing reads."""

@@ -101,7 +101,10 @@ class Http:
     """Public https address under which channels reach this server. Empty: no webhooks, orders are polled only."""
 
     api_token: Secret = field(default_factory=unset)
-    """Token that the stock API asks for, at least 22 characters (a secret). Empty: the API is off."""
+    """A token of the API with the scope admin, at least 22 characters (a secret). `syncd token new` makes others."""
+
+    requests_per_minute: Annotated[int, Meta(ge=1, le=1_000_000)] = 600
+    """Most requests to the API with one token in a minute."""
 
     metrics: bool = True
     """Serve /metrics for Prometheus."""
@@ -154,6 +157,29 @@ class Mqtt:
 
     protocol: Literal["5", "3.1.1"] = "5"
     """MQTT version that the broker speaks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings:
+    """One endpoint that gets events by signed webhooks: `[webhooks.NAME]`."""
+
+    name: str
+    """The NAME in the table's title; events that wait know it, so do not change it once it is in use."""
+
+    url: str
+    """Address that events are posted to, with https."""
+
+    secret: Secret
+    """Secret that signs them, at least 24 characters (a secret); `whsec_` and base64 where the receiver wants that."""
+
+    old_secret: Secret = field(default_factory=unset)
+    """The secret before it, while the receiver changes over: messages bear both signatures (a secret)."""
+
+    events: tuple[str, ...] = ()
+    """Types of events to send, a star for any letters: "sale", "channel.*". Empty: all of them."""
+
+    private: bool = False
+    """Whether the address may be one of this machine or of a local network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -407,6 +433,7 @@ class Settings:
     brake: Brake = field(default_factory=Brake)
     retention: Retention = field(default_factory=Retention)
     waitlist: Waitlist = field(default_factory=Waitlist)
+    webhooks: Mapping[str, WebhookSettings] = field(default_factory=dict)
     channels: Mapping[str, ChannelSettings] = field(default_factory=dict)
     desks: Mapping[str, DeskSettings] = field(default_factory=dict)
     path: Path | None = None

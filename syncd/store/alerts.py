@@ -29,12 +29,14 @@ KINDS: Final = frozenset(
         "key_expiry",
         "key_expired",
         "account_health",
+        "conduct",
         "no_ship_date",
         "notice",
         "disk",
         "oversell",
         "drift",
         "webhook_lost",
+        "webhook_out",
     }
 )
 

@@ -11,7 +11,13 @@ from sqlmodel import SQLModel
 
 from syncd.sdk.channel import Clock
 from syncd.sdk.errors import ConfigError, Problem
-from syncd.store import rows, rows_orders, rows_waiting  # noqa: F401  (they declare the tables)
+from syncd.store import (  # noqa: F401  (they declare the tables)
+    rows,
+    rows_conduct,
+    rows_orders,
+    rows_waiting,
+    rows_web,
+)
 from syncd.store.backup import snapshot
 from syncd.store.driver import named_errors, reader_engine, shown, sqlite_path, writer_engine
 from syncd.store.revisions import configuration, head, refuse_newer

@@ -74,6 +74,12 @@ class DeskSimulator(SimulatedRemote):
     def delete(self, ticket_id: TicketId) -> None:
         """Let an agent delete a ticket; raises `Unknown`, and `Unsupported` where there is no such thing."""
 
+    def prepare(self, *, webhook_url: str = "") -> None:
+        """Let there be what changes of tickets need, as an earlier set-up by the adapter would have left it.
+
+        With a `webhook_url` only the webhook is added to what is there.
+        """
+
     def own_setup(self) -> Mapping[str, str]:
         """Return everything that is set up here (rules, fields, ...) by its kind and id, each as one text."""
         return {}

@@ -1,7 +1,7 @@
 """The two HTTP applications of the daemon: one on the control socket, one for the network.
 
-On the control socket whoever may open it may do everything: it is a file of mode 0600. On the network the API is off
-without a token; with one it asks for `Authorization: Bearer TOKEN`. All paths are below `/api/v1`:
+On the control socket whoever may open it may do everything: it is a file of mode 0600. On the network each request
+needs `Authorization: Bearer TOKEN`, and without any token nobody gets in. All paths are below `/api/v1`:
 
 | path | what |
 |---|---|
@@ -27,31 +27,45 @@ without a token; with one it asks for `Authorization: Bearer TOKEN`. All paths a
 | `GET drift`, `POST drift/accept`, `drift/overwrite` | `ids` or `all` |
 | `GET brake`, `POST brake/release`, `brake/refuse` | `ids` or `all` |
 | `POST alerts/test` | |
+| `GET tokens`, `POST tokens`, `tokens/NAME/revoke` | made and revoked on the control socket only |
+| `GET openapi.json` | all of this as OpenAPI 3.1; without a token |
 
 A POST may have `request_id` (a repeat changes nothing), `actor`, `reason`, and `force` to pass the brake. It is
 answered 200 once it is applied, 202 while it is pending or held, 400 with every wrong row, 409 with the reason where it
-was refused, 503 while nothing can be stored. Errors are `{"error": {"message", "problems"}}`; times are RFC 3339.
+was refused, 503 while nothing can be stored. Errors are `{"error": {"code", "message", "problems"}}`; times: RFC 3339.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hmac
 import os
 import socket
 import stat
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import structlog
 from aiohttp import web
 
 from syncd.sdk.errors import ConfigError, Problem, ProtocolError, SyncdError, TransientError
-from syncd.web import api_adopt, api_control, api_errands, api_listings, api_orders, api_stock, api_why
-from syncd.web.api_wire import Fault, Handler, Route, Service, fault_response, response
+from syncd.web import (
+    api_adopt,
+    api_control,
+    api_errands,
+    api_listings,
+    api_orders,
+    api_stock,
+    api_tokens,
+    api_why,
+)
+from syncd.web.api_gate import Gate, Serve
+from syncd.web.api_shape import PLAIN, shape_of, shaped
+from syncd.web.api_wire import SHAPE, Answer, Fault, Handler, Route, Service, fault_response, response
 from syncd.web.health import Health
 from syncd.web.metrics import Metrics
+from syncd.web.openapi import document
 from syncd.web.plant import Plant
 from syncd.web.status import Standings, routes_of
 
@@ -82,9 +96,7 @@ def public_app(
     app.add_routes([*Health(plant).routes(), *routes])
     if http.metrics:
         app.add_routes(Metrics(plant, standings).routes())
-    if http.api_token:
-        service = Service(plant=plant, source="api")
-        app.add_routes(_guarded(http.api_token.reveal(), _api(service, standings, explain)))
+    app.add_routes(_api(Service(plant=plant, source="api"), standings, explain, gate=Gate(plant)))
     return app
 
 
@@ -118,10 +130,8 @@ def _mode(path: Path) -> int:
         return 0
 
 
-_Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def _api(service: Service, standings: Standings, explain: api_why.Explain | None) -> list[web.RouteDef]:
+def api_routes(standings: Standings, explain: api_why.Explain | None) -> list[Route]:
+    """Return every route of the API."""
     tables = (
         routes_of(standings),
         api_why.routes_of(explain),
@@ -131,28 +141,56 @@ def _api(service: Service, standings: Standings, explain: api_why.Explain | None
         api_control.ROUTES,
         api_errands.ROUTES,
         api_adopt.ROUTES,
+        api_tokens.ROUTES,
     )
-    made = [_route(service, route) for table in tables for route in table]
-    return [*made, web.route("*", PREFIX + "/{rest:.*}", _unknown)]
+    return [route for table in tables for route in table]
 
 
-def _route(service: Service, route: Route) -> web.RouteDef:
+def _api(
+    service: Service, standings: Standings, explain: api_why.Explain | None, *, gate: Gate | None = None
+) -> list[web.RouteDef]:
+    """Return the routes with their description; with a gate each one asks for a token."""
+    routes = api_routes(standings, explain)
+    told = msgspec.json.encode(document([*routes, DESCRIPTION], prefix=PREFIX))
+
+    async def describe(_request: web.Request) -> web.Response:
+        return web.Response(body=told, content_type="application/json")
+
+    made = [_route(service, route, gate) for route in routes]
+    rest: Serve = _unknown if gate is None else gate.guard("GET", PLAIN, _unknown)
+    return [*made, web.get(PREFIX + DESCRIPTION[1], describe), web.route("*", PREFIX + "/{rest:.*}", rest)]
+
+
+@shaped()
+async def _described(_service: Service, _request: web.Request) -> Answer:
+    """Return this description; it needs no token."""
+    raise Fault(404, "the description is served by the application itself")
+
+
+DESCRIPTION: Final[Route] = ("GET", "/openapi.json", _described)
+
+
+def _route(service: Service, route: Route, gate: Gate | None) -> web.RouteDef:
     method, path, handler = route
-    return web.route(method, PREFIX + path, _serving(service, handler))
+    serve = _serving(service, handler)
+    shape = shape_of(handler) or PLAIN
+    return web.route(method, PREFIX + path, serve if gate is None else gate.guard(method, shape, serve))
 
 
 async def _unknown(request: web.Request) -> web.Response:
     return fault_response(Fault(404, f"there is no {request.method} {request.path}"))
 
 
-def _serving(service: Service, handler: Handler) -> _Serve:
+def _serving(service: Service, handler: Handler) -> Serve:
     """Wrap a handler: whatever goes wrong is told as JSON, and nothing secret is."""
+    shape = shape_of(handler) or PLAIN
 
     async def serve(request: web.Request) -> web.StreamResponse:
+        request[SHAPE] = shape
         try:
             return response(await handler(service, request))
         except Fault as fault:
-            return fault_response(fault)
+            return fault_response(fault, retry_after_s=fault.retry_after_s)
         except ProtocolError as error:
             return fault_response(Fault(400, str(error)))
         except (TransientError, TimeoutError) as error:
@@ -166,25 +204,5 @@ def _serving(service: Service, handler: Handler) -> _Serve:
         except Exception as error:  # noqa: BLE001  (one bad request must not hide behind a closed connection)
             _log.exception("api.fault", path=request.path, fault=type(error).__name__)
             return fault_response(Fault(500, "a fault of syncd; its log says more"))
-
-    return serve
-
-
-def _guarded(token: str, routes: Iterable[web.RouteDef]) -> list[web.RouteDef]:
-    """Put the token before every handler."""
-    return [web.route(route.method, route.path, _asking(token, route.handler)) for route in routes]
-
-
-def _asking(token: str, handler: object) -> _Serve:
-    wanted = token.encode()
-
-    async def serve(request: web.Request) -> web.StreamResponse:
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        fits = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), wanted)
-        if not fits or scheme.lower() != "bearer":
-            refused = fault_response(Fault(401, "this needs the API token, as `Authorization: Bearer TOKEN`"))
-            refused.headers["WWW-Authenticate"] = 'Bearer realm="syncd"'
-            return refused
-        return await handler(request)  # type: ignore[operator,no-any-return]  # aiohttp types a handler loosely
 
     return serve

@@ -28,6 +28,7 @@ from syncd.web.api_facts import (
     submit,
 )
 from syncd.web.api_listings import require_account
+from syncd.web.api_shape import Scope, shaped
 from syncd.web.api_stock import CountedRow
 from syncd.web.api_wire import Answer, Fault, Route, Service, bad_rows, body_of, query_of
 from syncd.web.plant import Plant
@@ -54,6 +55,7 @@ class AdoptBody(Forceable, frozen=True, kw_only=True, forbid_unknown_fields=True
     apply: bool = False
 
 
+@shaped(query=PlanQuery)
 async def get_adopt(service: Service, request: web.Request) -> Answer:
     """Return the plan without a count; nothing is changed."""
     asked = query_of(request, PlanQuery)
@@ -61,6 +63,7 @@ async def get_adopt(service: Service, request: web.Request) -> Answer:
     return Answer(body=_told(plan, service.plant, asked.limit))
 
 
+@shaped(body=AdoptBody, scope=Scope.ADMIN, accepts=(200, 202))
 async def post_adopt(service: Service, request: web.Request) -> Answer:
     """Return the plan with a count, or enter its opening stock; nothing is written to channels."""
     body = await body_of(request, AdoptBody)

@@ -13,14 +13,16 @@ from sqlalchemy import Connection
 from syncd.core.facts import AccountFact, AccountState, BrakeFact, DriftFact, Verdict
 from syncd.core.terms import Instant
 from syncd.store import alerts, inbox, outbox
-from syncd.store.views_listings import brakes, pending_drift, release_preview
+from syncd.store.views_listings import BrakeView, DriftView, brakes, pending_drift, release_preview
 from syncd.web.api_facts import Said, submit
 from syncd.web.api_listings import require_account
+from syncd.web.api_shape import Decided, Rows, Scope, shaped
 from syncd.web.api_wire import Answer, Fault, Handler, Route, Service, body_of
 
 MOST_DRIFT: Final = 10_000
 
 
+@shaped(scope=Scope.READ)
 async def get_release(service: Service, request: web.Request) -> Answer:
     """Return what releasing an account would write; nothing is changed."""
     name = require_account(service.plant, request.match_info["account"])
@@ -28,11 +30,13 @@ async def get_release(service: Service, request: web.Request) -> Answer:
     return Answer(body={"account": name, "shadow": service.plant.house.shadow, **msgspec.to_builtins(found)})
 
 
+@shaped(body=Said, scope=Scope.ADMIN, answer=Decided, accepts=(200, 202))
 async def post_go(service: Service, request: web.Request) -> Answer:
     """Release an account: from now on syncd writes to it."""
     return await _account(service, request, AccountState.LIVE)
 
 
+@shaped(body=Said, scope=Scope.ADMIN, answer=Decided, accepts=(200, 202))
 async def post_pause(service: Service, request: web.Request) -> Answer:
     """Pause an account: it is read on, and nothing is written."""
     return await _account(service, request, AccountState.PAUSED)
@@ -60,7 +64,9 @@ async def _chosen(request: web.Request) -> Chosen:
 
 
 def _drift(verdict: Verdict) -> Handler:
+    @shaped(body=Chosen, answer=Decided, accepts=(200, 202))
     async def post(service: Service, request: web.Request) -> Answer:
+        """Decide hand edits that wait."""
         body = await _chosen(request)
         fact = DriftFact(ids=body.ids, verdict=verdict, actor=body.actor)
         return await submit(service, fact, request_id=body.request_id)
@@ -73,7 +79,9 @@ FOLLOW_S: Final = 5.0
 
 
 def _brake(verdict: Verdict) -> Handler:
+    @shaped(body=Chosen, answer=Decided, accepts=(200, 202))
     async def post(service: Service, request: web.Request) -> Answer:
+        """Decide what the brake holds."""
         body = await _chosen(request)
         fact = BrakeFact(ids=body.ids, verdict=verdict, actor=body.actor)
         answer = await submit(service, fact, request_id=body.request_id)
@@ -86,16 +94,19 @@ def _brake(verdict: Verdict) -> Handler:
     return post
 
 
+@shaped(answer=Rows[DriftView])
 async def get_drift(service: Service, _request: web.Request) -> Answer:
     """Return hand edits that wait for a person's word."""
     return Answer(body={"rows": await service.plant.store.read(lambda conn: pending_drift(conn, limit=MOST_DRIFT))})
 
 
+@shaped(answer=Rows[BrakeView])
 async def get_brake(service: Service, _request: web.Request) -> Answer:
     """Return what the brake holds."""
     return Answer(body={"rows": await service.plant.store.read(brakes)})
 
 
+@shaped(scope=Scope.ADMIN, accepts=(202,))
 async def post_alert_test(service: Service, _request: web.Request) -> Answer:
     """Send an alert that says it is a test, by every way that alerts take."""
     told = service.plant.settings.alerts

@@ -16,6 +16,7 @@ from syncd.store.views import moment
 from syncd.store.views_orders import OrderDetail, order_detail
 from syncd.web.api_facts import Code, Word
 from syncd.web.api_listings import require_account
+from syncd.web.api_shape import Scope, shaped
 from syncd.web.api_wire import Answer, Fault, Route, Service, bad_rows, body_of, query_of, row_problem
 from syncd.web.plant import Account, Plant
 
@@ -39,6 +40,7 @@ class CancelBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     actor: Word = ""
 
 
+@shaped(body=CancelBody, scope=Scope.ADMIN, accepts=(200, 202))
 async def post_cancel(service: Service, request: web.Request) -> Answer:
     """Cancel an order: 200 done, 202 taken or not known, 409 with the reason where it was not done.
 
@@ -96,6 +98,7 @@ class InquiryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     account: str = ""
 
 
+@shaped(query=InquiryQuery)
 async def get_inquiries(service: Service, request: web.Request) -> Answer:
     """Return open inquiries about stock, oldest first, as the channels tell them now; no personal data.
 
@@ -124,15 +127,26 @@ def _inquiry(name: AccountId, one: Inquiry) -> dict[str, Any]:
     return {"account": name, **msgspec.to_builtins(one), "asked_at": moment(one.asked_at)}
 
 
+@shaped()
 async def get_account_health(service: Service, _request: web.Request) -> Answer:
-    """Return how each channel judged the shop when it was asked last."""
+    """Return how each channel judged the shop when it was asked last, and how its own cancels stand in the ledger."""
     now = service.plant.clock.now()
     asked = [
         _judged(name, account, now)
         for name, account in service.plant.roster.items()
         if isinstance(account.channel, AccountHealth)
     ]
-    return Answer(body={"accounts": asked})
+    rules = [row for name, account in service.plant.roster.items() for row in _conduct(name, account)]
+    return Answer(body={"accounts": asked, "rules": rules})
+
+
+def _conduct(name: AccountId, account: Account) -> list[dict[str, Any]]:
+    """Return the state of each rule that a channel has for the shop's own cancels, computed from the ledger."""
+    found = account.conduct
+    if found is None:
+        return []
+    at = moment(found.at)
+    return [{"account": name, "at": at, "level": one.level.value, **msgspec.to_builtins(one)} for one in found.findings]
 
 
 def _judged(name: AccountId, account: Account, now: Instant) -> dict[str, Any]:

@@ -31,6 +31,9 @@ MOST_AHEAD_US: Final = 300 * SECOND_US
 MAIN: Final = Location("main")
 """The location of a shop that names none."""
 
+UNSETTLED: Final = {"X-Syncd-Unsettled": "1"}
+"""On an answer after which more will be known: a repeat is not given the same one."""
+
 RequestId: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._~:@=-]{1,128}\Z")]
 Code: TypeAlias = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
 """A SKU, a channel's id."""
@@ -78,7 +81,7 @@ async def submit(service: Service, fact: Fact, *, request_id: str | None) -> Ans
     try:
         ended = await _ended(plant, receipt)
     except TimeoutError:
-        return Answer(body={**told, "pending": True}, status=202)
+        return Answer(body={**told, "pending": True}, status=202, headers=UNSETTLED)
     return _answer(told, ended)
 
 
@@ -87,7 +90,7 @@ def _answer(told: dict[str, Any], ended: Ended) -> Answer:
         return Answer(body={**told, "applied": True})
     if ended.brake_state == "held":
         held = {"applied": False, "held": True, "brake_id": ended.brake_id, "reason": ended.reason}
-        return Answer(body={**told, **held}, status=202)
+        return Answer(body={**told, **held}, status=202, headers=UNSETTLED)
     if ended.brake_state == "refused":
         raise Fault(409, "it was held by the brake, and a person refused it")
     raise Fault(409, ended.reason)

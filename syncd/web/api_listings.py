@@ -18,6 +18,7 @@ from syncd.store.views_listings import ListingFilter
 from syncd.store.views_names import known_refs, sku_kinds
 from syncd.web import matching
 from syncd.web.api_facts import MOST_ROWS, Code, Forceable, Said, Word, repeated, submit
+from syncd.web.api_shape import Decided, Page, shaped
 from syncd.web.api_stock import MOST_PAGE, account_problems
 from syncd.web.api_wire import Answer, Fault, Route, Service, bad_rows, body_of, query_of, row_problem
 from syncd.web.matching import Misfit, Reason, Rule
@@ -37,6 +38,7 @@ class ListingQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     limit: Annotated[int, Meta(ge=1, le=MOST_PAGE)] = 100
 
 
+@shaped(query=ListingQuery, answer=Page[views_listings.ListingView])
 async def get_listings(service: Service, request: web.Request) -> Answer:
     """Return a page of listings."""
     asked = query_of(request, ListingQuery)
@@ -66,6 +68,7 @@ class MatchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     limit: Annotated[int, Meta(ge=1, le=MOST_PAGE)] = 100
 
 
+@shaped(query=MatchQuery)
 async def get_matches(service: Service, request: web.Request) -> Answer:
     """Return which listings their own codes match to which SKUs, and what does not match and why; changes nothing.
 
@@ -123,6 +126,7 @@ class MappingBody(Forceable, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     rows: Annotated[tuple[MappedRow, ...], Meta(min_length=1, max_length=MOST_ROWS)]
 
 
+@shaped(body=MappingBody, answer=Decided, accepts=(200, 202))
 async def post_mappings(service: Service, request: web.Request) -> Answer:
     """Map listings to SKUs."""
     body = await body_of(request, MappingBody)
@@ -182,6 +186,7 @@ class RefreshBody(Said, frozen=True, kw_only=True, forbid_unknown_fields=True):
     account: Word = ""
 
 
+@shaped(body=RefreshBody, accepts=(202,))
 async def post_refresh(service: Service, request: web.Request) -> Answer:
     """Have catalogues read again soon."""
     body = await body_of(request, RefreshBody)

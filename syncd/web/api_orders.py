@@ -10,12 +10,13 @@ from aiohttp import web
 from msgspec import Meta
 
 from syncd.core.carriers import CARRIERS, OTHER
-from syncd.store.verify import verify
+from syncd.store.verify import Discrepancy, verify
 from syncd.store.views import moment
-from syncd.store.views_orders import WORDS, OrderFilter, order_detail, orders
+from syncd.store.views_orders import WORDS, OrderDetail, OrderFilter, OrderView, order_detail, orders
 from syncd.web import order_csv
 from syncd.web.api_facts import When, instant
 from syncd.web.api_listings import require_account
+from syncd.web.api_shape import Page, shaped
 from syncd.web.api_stock import MOST_PAGE
 from syncd.web.api_wire import Answer, Fault, Route, Service, query_of
 from syncd.web.order_csv import Coding
@@ -79,6 +80,7 @@ def filter_of(asked: OrdersWanted) -> OrderFilter:
 _CARRIERS: Final = frozenset({OTHER, *(carrier.key for carrier in CARRIERS)})
 
 
+@shaped(query=OrderQuery, answer=Page[OrderView])
 async def get_orders(service: Service, request: web.Request) -> Answer:
     """Return a page of orders, newest first."""
     asked = query_of(request, OrderQuery)
@@ -89,6 +91,7 @@ async def get_orders(service: Service, request: web.Request) -> Answer:
     return Answer(body={"rows": found, "next": found[-1].row if len(found) == asked.limit else None})
 
 
+@shaped(query=ExportQuery, content_type="text/csv")
 async def get_export(service: Service, request: web.Request) -> Answer:
     """Return orders as CSV, newest first, at most 100,000."""
     asked = query_of(request, ExportQuery)
@@ -112,6 +115,7 @@ async def export(plant: Plant, wanted: OrderFilter, *, coding: Coding, language:
     return b"".join(parts)
 
 
+@shaped(answer=OrderDetail)
 async def get_order(service: Service, request: web.Request) -> Answer:
     """Return one order with its lines and parcels."""
     account, order_id = request.match_info["account"], request.match_info["order_id"]
@@ -123,6 +127,14 @@ async def get_order(service: Service, request: web.Request) -> Answer:
     return Answer(body=found)
 
 
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the ledger sums up, and every place where it does not."""
+
+    ok: bool
+    discrepancies: list[Discrepancy]
+
+
+@shaped(answer=Proof)
 async def get_verify(service: Service, _request: web.Request) -> Answer:
     """Compute the balances anew and return every difference."""
     found = await service.plant.store.read(verify)

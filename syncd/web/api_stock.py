@@ -25,7 +25,7 @@ from syncd.core.terms import AccountId, Location, Sku
 from syncd.sdk.errors import Problem
 from syncd.store import views
 from syncd.store.views_names import check_kits, sku_kinds
-from syncd.store.views_sku import sku_detail
+from syncd.store.views_sku import SkuDetail, sku_detail
 from syncd.web.api_facts import (
     MOST_ROWS,
     MOST_UNITS,
@@ -39,6 +39,7 @@ from syncd.web.api_facts import (
     repeated,
     submit,
 )
+from syncd.web.api_shape import Decided, Page, shaped
 from syncd.web.api_wire import Answer, Fault, Route, Service, bad_rows, body_of, query_of, row_problem
 from syncd.web.plant import Plant
 
@@ -55,6 +56,7 @@ class SkuQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     limit: Annotated[int, Meta(ge=1, le=MOST_PAGE)] = 100
 
 
+@shaped(query=SkuQuery, answer=Page[views.StockView])
 async def get_stock(service: Service, request: web.Request) -> Answer:
     """Return a page of SKUs with their units."""
     asked = query_of(request, SkuQuery)
@@ -64,6 +66,7 @@ async def get_stock(service: Service, request: web.Request) -> Answer:
     return Answer(body={"rows": found, "next": found[-1].sku if len(found) == asked.limit else None})
 
 
+@shaped(query=SkuQuery, answer=Page[views.SkuView])
 async def get_skus(service: Service, request: web.Request) -> Answer:
     """Return a page of SKUs as they are imported."""
     asked = query_of(request, SkuQuery)
@@ -73,6 +76,7 @@ async def get_skus(service: Service, request: web.Request) -> Answer:
     return Answer(body={"rows": found, "next": found[-1].sku if len(found) == asked.limit else None})
 
 
+@shaped(answer=SkuDetail)
 async def get_sku(service: Service, request: web.Request) -> Answer:
     """Return everything that is known of one SKU."""
     code = request.match_info["sku"]
@@ -104,6 +108,7 @@ class CountBody(Forceable, frozen=True, kw_only=True, forbid_unknown_fields=True
     location: Word = ""
 
 
+@shaped(body=CountBody, answer=Decided, accepts=(200, 202))
 async def post_count(service: Service, request: web.Request) -> Answer:
     """Take a stock count."""
     body = await body_of(request, CountBody)
@@ -149,6 +154,7 @@ class MoveBody(Forceable, frozen=True, kw_only=True, forbid_unknown_fields=True)
     location: Word = ""
 
 
+@shaped(body=MoveBody, answer=Decided, accepts=(200, 202))
 async def post_move(service: Service, request: web.Request) -> Answer:
     """Take a movement."""
     body = await body_of(request, MoveBody)
@@ -232,6 +238,7 @@ class SkusBody(Forceable, frozen=True, kw_only=True, forbid_unknown_fields=True)
     rows: Annotated[tuple[KnownRow, ...], Meta(min_length=1, max_length=MOST_ROWS)]
 
 
+@shaped(body=SkusBody, answer=Decided, accepts=(200, 202))
 async def post_skus(service: Service, request: web.Request) -> Answer:
     """Make SKUs and kits known."""
     body = await body_of(request, SkusBody)
@@ -273,6 +280,7 @@ class PolicyBody(Forceable, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     rows: Annotated[tuple[PolicySet, ...], Meta(min_length=1, max_length=MOST_ROWS)]
 
 
+@shaped(body=PolicyBody, answer=Decided, accepts=(200, 202))
 async def post_policy(service: Service, request: web.Request) -> Answer:
     """Set policies."""
     body = await body_of(request, PolicyBody)

@@ -10,10 +10,12 @@ import msgspec
 from aiohttp import web
 from sqlalchemy import Connection
 
+from syncd.core.history import History
 from syncd.core.terms import Instant
-from syncd.store.views_history import History, order_histories, sku_histories
+from syncd.store.views_history import order_histories, sku_histories
 from syncd.web.api_facts import When, instant_of
 from syncd.web.api_listings import require_account
+from syncd.web.api_shape import shaped
 from syncd.web.api_wire import Answer, Fault, Route, Service, query_of
 from syncd.web.postmortem import postmortem
 
@@ -37,6 +39,7 @@ class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     since: When | None = None
 
 
+@shaped(query=HistoryQuery)
 async def get_postmortem(service: Service, request: web.Request) -> Answer:
     """Return the timeline of a SKU, or of every SKU of an order by its number or id; SKUs come first."""
     name, asked = request.match_info["name"], query_of(request, HistoryQuery)
@@ -70,6 +73,7 @@ def _of_order(
 def routes_of(explain: Explain | None) -> tuple[Route, ...]:
     """Return the routes; without somebody who explains there is the history only."""
 
+    @shaped(query=WhyQuery)
     async def get_why(service: Service, request: web.Request) -> Answer:
         """Return why each listing of a SKU shows its number."""
         sku, asked = request.match_info["sku"], query_of(request, WhyQuery)

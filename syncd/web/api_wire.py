@@ -6,15 +6,43 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, TypeVar
+from uuid import UUID
 
 import msgspec
 from aiohttp import web
 
 from syncd.sdk import strict
 from syncd.sdk.errors import Problem
+from syncd.web.api_shape import PLAIN, Shape
 from syncd.web.plant import Plant
 
 T = TypeVar("T")
+
+RAW: Final = web.RequestKey("raw", bytes)
+"""The body of a request that was read already."""
+ACTOR: Final = web.RequestKey("actor", str)
+"""Who asks, by the name of the token."""
+IDEMPOTENCY: Final = web.RequestKey("idempotency", str)
+"""What stands for the idempotency key of a request, in hex."""
+SHAPE: Final = web.RequestKey("shape", Shape)
+"""What the handler of a request tells of itself."""
+CURSORS: Final = frozenset({"after", "before"})
+"""Parameters by which pages go on; `cursor` stands for either."""
+CODES: Final[Mapping[int, str]] = {
+    400: "bad_request",
+    401: "no_token",
+    403: "forbidden",
+    404: "not_found",
+    408: "too_slow",
+    409: "refused",
+    413: "too_large",
+    422: "key_reused",
+    429: "too_many",
+    500: "fault",
+    501: "not_here",
+    503: "away",
+}
+"""What a status means, as one word for programs."""
 
 BODY_BYTES: Final = 16 * 1024 * 1024
 """The largest body: 100,000 rows fit in."""
@@ -50,11 +78,14 @@ Route: TypeAlias = tuple[str, str, Handler]
 class Fault(Exception):  # noqa: N818  (an answer, not a fault of ours)
     """The request cannot be served; `problems` name everything that is wrong in it."""
 
-    def __init__(self, status: int, message: str, problems: Sequence[Problem] = ()) -> None:
+    def __init__(
+        self, status: int, message: str, problems: Sequence[Problem] = (), *, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.problems = tuple(problems[:MOST_PROBLEMS])
+        self.retry_after_s = retry_after_s
 
 
 def bad_rows(problems: Sequence[Problem]) -> None:
@@ -71,12 +102,38 @@ def row_problem(number: int, message: str, remedy: str = "") -> Problem:
 
 async def body_of(request: web.Request, kind: type[T]) -> T:
     """Return the JSON body as a `kind`; raises `ProtocolError` where it does not fit, Fault where it is too large."""
+    _agree(request, "body", kind)
+    raw = request.get(RAW)
+    body = strict.decode((await raw_of(request) if raw is None else raw) or b"{}", kind, most_bytes=BODY_BYTES)
+    return _completed(request, body)
+
+
+async def raw_of(request: web.Request) -> bytes:
+    """Return the bytes of the body; raises Fault where it is too large or too slow."""
     try:
         async with asyncio.timeout(BODY_S):
-            raw = await _read(request)
+            return await _read(request)
     except TimeoutError:
         raise Fault(408, f"the body did not arrive within {BODY_S:.0f} s") from None
-    return strict.decode(raw or b"{}", kind, most_bytes=BODY_BYTES)
+
+
+def _completed(request: web.Request, body: T) -> T:
+    """Return a body that says who asks, and under which id, where it does not say so itself."""
+    names = getattr(body, "__struct_fields__", ())
+    told: dict[str, str] = {}
+    if (actor := request.get(ACTOR)) and getattr(body, "actor", None) == "" and "actor" in names:
+        told["actor"] = actor
+    if (key := request.get(IDEMPOTENCY)) and "request_id" in names and getattr(body, "request_id", None) is None:
+        told["request_id"] = str(UUID(key[:32]))
+    return msgspec.structs.replace(body, **told) if told else body  # type: ignore[type-var]  # what has struct fields is one
+
+
+def _agree(request: web.Request, part: str, kind: type[Any]) -> None:
+    """Raise AssertionError where a handler reads another shape than it tells: the description would be wrong."""
+    shape = request.get(SHAPE, PLAIN)
+    told = kind if shape is PLAIN else getattr(shape, part)
+    if told is not kind:
+        raise AssertionError(f"{request.path} reads {kind.__name__} as its {part}, and tells {told}")
 
 
 async def _read(request: web.Request) -> bytes:
@@ -92,9 +149,13 @@ async def _read(request: web.Request) -> bytes:
 
 def query_of(request: web.Request, kind: type[T]) -> T:
     """Return the query as a `kind`; an unknown or wrong parameter is a fault."""
+    _agree(request, "query", kind)
     given = dict(request.query)
     if len(given) != len(request.query):
         raise Fault(400, "a parameter stands twice")
+    place = next((name for name in getattr(kind, "__struct_fields__", ()) if name in CURSORS), None)
+    if place is not None and "cursor" in given:
+        given.setdefault(place, given.pop("cursor"))
     try:
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
@@ -110,8 +171,9 @@ def response(answer: Answer) -> web.Response:
 
 
 def fault_response(fault: Fault, *, retry_after_s: float | None = None) -> web.Response:
-    """Return a fault as `{"error": {"message", "problems"}}`."""
-    told = response(Answer(body={"error": {"message": fault.message, "problems": fault.problems}}, status=fault.status))
+    """Return a fault as `{"error": {"code", "message", "problems"}}`."""
+    error = {"code": CODES.get(fault.status, "fault"), "message": fault.message, "problems": fault.problems}
+    told = response(Answer(body={"error": error}, status=fault.status))
     if retry_after_s is not None:
         told.headers["Retry-After"] = str(max(1, round(retry_after_s)))
     if fault.status in _UNREAD:

@@ -209,6 +209,27 @@ class Metrics:
         yield labelled("account_health_limit", "Limit of such a rate.", by=by, values=limits)
         counts = [((name, one.name), float(one.count)) for name, one in figures]
         yield labelled("account_health_count", "What such a rate counts.", by=by, values=counts)
+        yield from self._of_conduct()
+
+    def _of_conduct(self) -> Iterator[Family]:
+        roster = self._plant.roster
+        found = [
+            ((name, one.name), one)
+            for name, account in roster.items()
+            if account.conduct is not None
+            for one in account.conduct.findings
+        ]
+        by = ("account", "rule")
+        used = [(key, one.used) for key, one in found if one.limit]
+        yield labelled("conduct_used", "Part of a limit on own cancels that is used up.", by=by, values=used)
+        coming = [(key, one.coming) for key, one in found if one.limit]
+        text = "The same if every order at risk is cancelled."
+        yield labelled("conduct_forecast", text, by=by, values=coming)
+        counts = [(key, float(one.count)) for key, one in found]
+        yield labelled("conduct_cancels", "Own cancels that count.", by=by, values=counts)
+        factors = {(name,): self._plant.house.caution(name) for name in roster}
+        text = "How many times as dear an oversold unit is there."
+        yield labelled("conduct_caution", text, by=("account",), values=factors.items())
 
     def _of_store(self) -> Iterator[Family]:
         stats = self._plant.store.stats

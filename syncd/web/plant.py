@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from syncd.core.conduct import Finding
 from syncd.core.exposure import Policy
 from syncd.core.facts import Fact
 from syncd.core.lag import Figures
@@ -92,6 +93,18 @@ class Judgement(Protocol):
         """Return why it could not be asked."""
 
 
+class Conduct(Protocol):
+    """How the shop's own cancels stood by the channel's rules when the ledger was asked last."""
+
+    @property
+    def at(self) -> Instant:
+        """Return when that was."""
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """Return the state of each rule."""
+
+
 class NoDate(Protocol):
     """An order that was given no ship-by date."""
 
@@ -134,6 +147,10 @@ class Account(Protocol):
         """Return how the channel judged the shop, None before it was asked."""
 
     @property
+    def conduct(self) -> Conduct | None:
+        """Return how the shop's own cancels stand, None before the ledger was asked."""
+
+    @property
     def undated(self) -> Sequence[NoDate]:
         """Return orders that were given no ship-by date."""
 
@@ -166,6 +183,9 @@ class House(Protocol):
     @property
     def lags(self) -> Lags:
         """Return what was measured of lags."""
+
+    def caution(self, account: AccountId) -> float:
+        """Return how many times as dear an oversold unit is on an account as it usually is."""
 
 
 class Plant(Protocol):

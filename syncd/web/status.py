@@ -33,6 +33,7 @@ from syncd.store.views_status import (
     tallies,
     waiting,
 )
+from syncd.web.api_shape import shaped
 from syncd.web.api_wire import Answer, Route, Service
 from syncd.web.kept import Kept
 from syncd.web.plant import Account, NoDate, Plant
@@ -300,7 +301,9 @@ def seconds(microseconds: int) -> float:
 def routes_of(standings: Standings) -> tuple[Route, ...]:
     """Return the route of the status."""
 
+    @shaped(answer=Status)
     async def get_status(_service: Service, _request: web.Request) -> Answer:
+        """Return how the daemon and each account stand, what is alerted, and what waits."""
         return Answer(body=await standings.status())
 
     return (("GET", "/status", get_status),)

@@ -10,7 +10,7 @@ import pytest
 from adapters.amazon import order_feed, orders
 from adapters.amazon.order_feed import Cursor, Part
 from adapters.amazon.wire import Pagination, instant, timestamp
-from syncd.sdk.channel import Comeback, Delivery, FulfilmentStatus, OrderSnapshot, PaymentStatus, Shipment
+from syncd.sdk.channel import CancelledBy, Comeback, Delivery, FulfilmentStatus, OrderSnapshot, PaymentStatus, Shipment
 from syncd.sdk.errors import ProtocolError
 from tests.adapters.amazon_stub import JAPAN, line, order
 
@@ -103,6 +103,24 @@ def test_cancels_and_shipments(status: str, item: dict[str, Any], expected: tupl
     assert (found.cancelled, found.shipped, sum(give.quantity for give in found.gives)) == expected
     phantom = found.cancelled > 0 and not found.gives
     assert (found.cancelled_as is Comeback.PHANTOM) == phantom
+
+
+@pytest.mark.parametrize(
+    ("cancellation", "by"),
+    [
+        (execution("MERCHANT", "NoInventory"), CancelledBy.SELLER),
+        (execution("MERCHANT", "Buyer requested cancellation"), CancelledBy.BUYER),
+        ({**execution("MERCHANT", "x"), "cancellationRequest": {"requester": "BUYER"}}, CancelledBy.BUYER),
+        (execution("BUYER", "x"), CancelledBy.BUYER),
+        (execution("AMAZON", "x"), CancelledBy.CHANNEL),
+        (execution("", "x"), CancelledBy.UNKNOWN),
+        (None, CancelledBy.UNKNOWN),
+    ],
+)
+def test_whose_doing_a_cancel_was(cancellation: dict[str, Any] | None, by: CancelledBy) -> None:
+    """A cancel is the shop's only where the shop carried it out and the buyer had not asked for it."""
+    (found,) = read(order(1, status="CANCELLED", orderItems=[line(1, cancellation=cancellation)])).lines
+    assert (found.cancelled > 0, found.cancelled_by) == (True, by)
 
 
 def test_emptied_cancel_keeps_what_was_ordered() -> None:

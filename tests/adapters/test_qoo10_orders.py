@@ -13,6 +13,7 @@ from adapters.qoo10.orders import CANCELLED, CANCELLING, LOST, NEVER_PAID, RETUR
 from adapters.qoo10.wire import Row
 from adapters.qoo10.wire import moment as wire_moment
 from syncd.sdk.channel import (
+    CancelledBy,
     Comeback,
     Delivery,
     FulfilmentStatus,
@@ -116,6 +117,14 @@ def test_cancel_for_want_of_stock_is_a_phantom(reason: str, comeback: Comeback) 
     """A unit that was cancelled because it was not there leaves the count."""
     order = told(Known(line=stated(), cancel=claimed(CANCELLED, reason=reason)))
     assert order.lines[0].cancelled_as is comeback
+    mine = comeback is Comeback.PHANTOM
+    assert order.lines[0].cancelled_by is (CancelledBy.SELLER if mine else CancelledBy.UNKNOWN)
+
+
+def test_an_order_that_nobody_paid_is_the_buyers_cancel() -> None:
+    """A cancel because no payment came does not count against the shop."""
+    order = told(Known(line=stated(), cancel=claimed(NEVER_PAID)))
+    assert order.lines[0].cancelled_by is CancelledBy.BUYER
 
 
 def test_cancel_leaves_a_give_open() -> None:

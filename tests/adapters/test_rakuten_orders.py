@@ -10,7 +10,16 @@ import pytest
 from adapters.rakuten import orders, wire
 from adapters.rakuten.goods import Pair
 from adapters.rakuten.orders import Ended, OrderModel
-from syncd.sdk.channel import Comeback, Delivery, FulfilmentStatus, OrderSnapshot, PaymentStatus, Shipment, Span
+from syncd.sdk.channel import (
+    CancelledBy,
+    Comeback,
+    Delivery,
+    FulfilmentStatus,
+    OrderSnapshot,
+    PaymentStatus,
+    Shipment,
+    Span,
+)
 from syncd.sdk.errors import ProtocolError
 from syncd.sdk.strict import decode
 
@@ -149,6 +158,7 @@ def test_gives_of_a_cancel(restocks: dict[str, bool | None], phantom: bool, span
     assert [give.span for give in line.gives] == spans
     assert {give.quantity for give in line.gives} <= {2}
     assert line.cancelled_as is (Comeback.PHANTOM if phantom else Comeback.SELLABLE)
+    assert line.cancelled_by is (CancelledBy.SELLER if phantom else CancelledBy.UNKNOWN)
 
 
 def test_shipped_and_cancelled_stays_shipped() -> None:

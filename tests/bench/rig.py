@@ -92,9 +92,10 @@ class Tracker:
 class Shop(MemorySimulator):
     """A memory shop that tells the tracker which writes it has answered, and sends no webhook by itself."""
 
-    def __init__(self, name: str, tracker: Tracker, *, skus: int, clock: BenchClock) -> None:
+    def __init__(self, name: str, tracker: Tracker, *, skus: int, clock: BenchClock, shows: int = OPENING) -> None:
         super().__init__(seed=1, clock=clock, write_mode=MODES[shop.AccountId(name)])
         self.name = name
+        self.pushes_per_s = UNTHROTTLED
         self._tracker = tracker
         self._answered: list[wire.PushRow] = []
         self.pushes = 0
@@ -103,10 +104,10 @@ class Shop(MemorySimulator):
         self._results = self.shop.results
         self.shop.results = self._watch  # type: ignore[method-assign]
         for number in range(1, skus + 1):
-            self.shop.add(shop.code(number), OPENING, remote_id=f"{name}-{number}")
+            self.shop.add(shop.code(number), shows, remote_id=f"{name}-{number}")
 
     def settings(self, url: str) -> dict[str, Any]:
-        return {**super().settings(url), "pushes_per_s": UNTHROTTLED}
+        return {**super().settings(url), "pushes_per_s": self.pushes_per_s}
 
     def app(self) -> web.Application:
         application = super().app()
@@ -194,18 +195,34 @@ def release(path: Path, *, now: int) -> None:
     conn.close()
 
 
+def lower(path: Path, account: str) -> None:
+    """Let a raise by one unit wait on every listing of an account."""
+    conn = sqlite3.connect(path)
+    raised = "base = base - 1, low = low - 1, high = high - 1, seen = seen - 1, lane = 2, due_at = base_from"
+    conn.execute(f"UPDATE listing SET {raised} WHERE account = ?", (account,))
+    conn.commit()
+    conn.close()
+
+
 @asynccontextmanager
-async def running(folder: Path, *, skus: int, lines: int, seed: int = 1) -> AsyncIterator[Rig]:
-    """Build a store of `skus` SKUs on four channels and run a daemon on it."""
+async def running(
+    folder: Path, *, skus: int, lines: int, seed: int = 1, low: str = "", low_per_s: float = UNTHROTTLED
+) -> AsyncIterator[Rig]:
+    """Build a store of `skus` SKUs on four channels and run a daemon on it.
+
+    On the channel `low` every listing shows one unit less than it should, and it takes `low_per_s` pushes a second.
+    """
     clock = BenchClock()
     store = await shop.new_store(folder / "syncd.db", clock, skus=skus)
     await store.close()
     release(folder / "syncd.db", now=clock.now())
+    lower(folder / "syncd.db", low)
     tracker = Tracker(others=len(shop.ACCOUNTS) - 1)
     async with AsyncExitStack() as stack:
-        shops = [Shop(name, tracker, skus=skus, clock=clock) for name in shop.ACCOUNTS]
+        shops = [Shop(name, tracker, skus=skus, clock=clock, shows=OPENING - (name == low)) for name in shop.ACCOUNTS]
         tables: dict[str, dict[str, object]] = {"brake": {"minimum": 1_000_000}}
         for one in shops:
+            one.pushes_per_s = low_per_s if one.name == low else UNTHROTTLED
             url = await stack.enter_async_context(serve(one))
             tables[f"channels.{one.name}"] = {
                 "adapter": "memory",

@@ -133,7 +133,7 @@ async def test_health_shows_rates_and_limits(rig: Rig, shell: Shell) -> None:
     rig.plant.roster[SHOP].judgement = Judgement(asked_at=START, figures=(figure,), reason="AuthError: x")
     ended = await shell.run("health")
     assert all(word in ended.out for word in ("late", "1.25 %", "4.00 %", "AuthError: x"))
-    assert (await shell.json("health"))[0]["figures"][0]["count"] == 1
+    assert (await shell.json("health"))["accounts"][0]["figures"][0]["count"] == 1
 
 
 async def test_the_status_shows_keys_maintenance_and_dates(rig: Rig, shell: Shell) -> None:

@@ -109,30 +109,27 @@ def test_pace_follows_the_orders() -> None:
 def test_demand_finds_the_chance_of_a_sku() -> None:
     """A SKU on every tenth order has a chance near a tenth, one never seen that of the shop's average."""
     pace, known = Pace(), Demand(open=True)
-    assert known.per_order(0.01) == pytest.approx(0.01)
+    assert known.per_order(0.01, pace) == pytest.approx(0.01)
     for number in range(2000):
         pace = pace.heard(float(number))
         if number % 10 == 0:
             known = known.heard(units=2, pace=pace, open_=True)
-    assert 0.09 < known.per_order(0.01) < 0.2
+    assert known.per_order(0.01, pace) == pytest.approx(0.1, rel=0.1)
+
+
+def test_orders_without_a_sku_lower_its_demand() -> None:
+    """A SKU that is on sale and not bought is asked for less than it seemed, without anything heard of it."""
+    known = Demand(open=True)
+    assert known.per_order(0.01, Pace(orders=500)) < known.per_order(0.01, Pace(orders=50)) < 0.01
 
 
 def test_a_sku_that_cannot_be_bought_does_not_lose_its_demand() -> None:
     """Orders that come while nothing is there say nothing about the SKU."""
     known = Demand(open=True).heard(units=1, pace=Pace(orders=10), open_=False)
     later = known.heard(units=0, pace=Pace(orders=5000), open_=True)
-    assert later.per_order(0.01) == pytest.approx(known.per_order(0.01))
-    assert later.heard(units=0, pace=Pace(orders=9000), open_=True).per_order(0.01) < known.per_order(0.01)
-
-
-def test_a_burst_raises_the_demand_at_once() -> None:
-    """Lines on several orders in a row count more than their long average."""
-    pace, known = Pace(), Demand(open=True)
-    for number in range(600):
-        pace = pace.heard(float(number))
-        if number >= 594:
-            known = known.heard(units=1, pace=pace, open_=True)
-    assert known.per_order(0.01) > 3 * known.hits / known.exposure
+    usual = known.per_order(0.01, Pace(orders=10))
+    assert later.per_order(0.01, Pace(orders=5000)) == pytest.approx(usual)
+    assert later.per_order(0.01, Pace(orders=9000)) < usual
 
 
 def test_sizes_lean_on_the_shop() -> None:

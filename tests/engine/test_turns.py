@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from syncd.core.facts import HintFact
 from syncd.core.terms import AccountId
 from syncd.sdk.channel import ListingRef, OrderPage, Outcome, OutcomeKind, Profile, Seen, Write, WriteMode
 from syncd.sdk.errors import NoTurn, TransientError
@@ -155,3 +156,46 @@ def test_a_lost_answer_does_not_keep_the_last_unit_on_sale(quick_path: Path) -> 
         assert list(double.numbers.values()) == [0]
 
     tell(quick_path, Slow, story)
+
+
+class Ticking(Double):
+    """A channel that takes one push of one row every ten seconds, and knows when."""
+
+    next_s = 0.0
+
+    @property
+    def profile(self) -> Profile:
+        return replace(super().profile, max_push=1)
+
+    def push_delay_s(self) -> float:
+        return max(0.0, self.next_s - self.clock.monotonic())
+
+    async def push(self, writes: Sequence[Write]) -> list[Outcome]:
+        await asyncio.sleep(self.push_delay_s())
+        self.next_s = self.clock.monotonic() + 10.0
+        return await super().push(writes)
+
+
+def test_a_fall_to_zero_takes_the_place_of_a_raise_that_is_picked_already(quick_path: Path) -> None:
+    """What sells out while a raise waits for the channel's tick is written in that very tick, before the raise."""
+
+    async def story(world: World, double: Ticking) -> None:
+        ref = double.list("B-1", 9)
+        await world.say(HintFact(account=ONE, catalogue=True))
+        await asyncio.sleep(30)
+        await world.count(a_1=7, b_1=9)
+        await world.go()
+        await asyncio.sleep(30)
+        double.pushed.clear()
+        double.next_s = double.clock.monotonic() + 10.0
+        await world.count(a_1=20)
+        await asyncio.sleep(9.9)
+        assert (await world.listing("one")).in_flight, "the raise is picked and waits for its tick"
+        await world.count(b_1=0)
+        await asyncio.sleep(0.5)
+        assert [[write.quantity for write in batch] for batch in double.pushed] == [[0]]
+        assert double.numbers[ref] == 0
+        await asyncio.sleep(20)
+        assert sorted(double.numbers.values()) == [0, 20]
+
+    tell(quick_path, Ticking, story)

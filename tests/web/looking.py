@@ -6,11 +6,13 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 
+from syncd.engine.why import explain
 from syncd.sdk.secret import Secret
 from syncd.settings import Settings
 from syncd.web.pages.install import install_pages
@@ -74,7 +76,7 @@ def hidden(page: Seen) -> dict[str, str]:
 async def looking(rig: Rig, **headers: str) -> AsyncIterator[Looker]:
     """Serve the pages of a rig, and look at them."""
     app = web.Application()
-    install_pages(app, rig.plant)
+    install_pages(app, rig.plant, explain=partial(explain, rig.plant))
     jar = aiohttp.CookieJar(unsafe=True)
     async with served(app) as base, aiohttp.ClientSession(cookie_jar=jar) as session:
         yield Looker(session=session, base=base, headers=headers)

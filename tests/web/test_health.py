@@ -186,8 +186,8 @@ async def test_the_network_asks_for_the_token(rig: Rig, header: str | None, stat
                 assert ("WWW-Authenticate" in answer.headers) is (status == 401)
 
 
-async def test_without_a_token_there_is_no_api_on_the_network(rig: Rig) -> None:
-    """Without a token the network has health, metrics and webhooks, and nothing else."""
+async def test_without_a_token_the_api_lets_nobody_in(rig: Rig) -> None:
+    """Without a token the network has health, metrics and webhooks, and the API lets nobody in."""
     settings = rig.plant.settings
     rig.plant.settings = replace(settings, http=replace(settings.http, api_token=Secret("")))
 
@@ -196,7 +196,7 @@ async def test_without_a_token_there_is_no_api_on_the_network(rig: Rig) -> None:
 
     app = public_app(rig.plant, [web.post("/webhooks/{account}", hook)])
     async with served(app) as url, aiohttp.ClientSession() as session:
-        expected = {"/livez": 200, "/readyz": 200, "/metrics": 200, "/api/v1/status": 404}
+        expected = {"/livez": 200, "/readyz": 200, "/metrics": 200, "/api/v1/status": 401}
         for path, status in expected.items():
             async with session.get(url + path, headers={"Authorization": "Bearer "}) as answer:
                 assert answer.status == status, path
@@ -246,12 +246,13 @@ async def test_faults_are_told_as_json(rig: Rig, error: Exception, status: int, 
     async with served(app) as url, aiohttp.ClientSession() as session, session.get(f"{url}/api/v1/stock") as answer:
         told = await answer.json()
         assert (answer.status, answer.headers.get("Retry-After")) == (status, retry_after)
-        assert (set(told["error"]), "secret" in str(told)) == ({"message", "problems"}, False)
+        assert (set(told["error"]), "secret" in str(told)) == ({"code", "message", "problems"}, False)
 
 
 async def test_what_is_not_there_is_told(rig: Rig, api: Api) -> None:
     """A path or a method that is not there is 404 as JSON."""
-    assert (await api.get("/nothing"))[1] == {"error": {"message": "there is no GET /api/v1/nothing", "problems": []}}
+    told = (await api.get("/nothing"))[1]["error"]
+    assert told == {"code": "not_found", "message": "there is no GET /api/v1/nothing", "problems": []}
     assert (await api.post("/status", {}))[0] == 404
 
 

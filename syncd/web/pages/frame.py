@@ -35,7 +35,7 @@ PAINTERS: Final = 2
 MOST_FORM_BYTES: Final = 16_384
 LANGUAGE_COOKIE: Final = "syncd-language"
 LANGUAGE_S: Final = 365 * 86_400
-NAV: Final = ("now", "stock")
+NAV: Final = ("now", "stock", "orders", "waiting", "incidents", "health", "figures")
 """The pages in the order of the menu; each one is a key of the words, `PAGE.title`."""
 HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
@@ -69,6 +69,22 @@ class Ask:
 
 Read: TypeAlias = Callable[[Ask], Awaitable[Mapping[str, Any]]]
 """Reads what a page shows: the values of its templates."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page: its key in NAV, its path and what reads it.
+
+    `name` is the name of its templates. `restless`: it changes though nothing was decided.
+    """
+
+    key: str
+    name: str
+    path: str
+    read: Read
+    restless: bool = False
+
+
 Serve: TypeAlias = Callable[[Ask], Awaitable[web.StreamResponse]]
 
 
@@ -112,6 +128,7 @@ class Frame:
             "t": speech.say,
             "word": speech.word,
             "n": speech.number,
+            "money": speech.money,
             "lag": speech.lag,
             "ago": speech.ago,
             "clock": speech.clock,

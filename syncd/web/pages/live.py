@@ -19,15 +19,19 @@ from aiohttp import hdrs, web
 
 from syncd.sdk.errors import SyncdError
 from syncd.web.api_wire import Fault
-from syncd.web.pages.frame import HEADERS, Ask, Frame, Read
+from syncd.web.pages.frame import HEADERS, Ask, Frame, Page, Read
 from syncd.web.pages.guard import Refused
 
 MOST_STREAMS: Final = 64
 """Open at once, over all visitors."""
 LOOK_S: Final = 0.9
-"""A page is read anew so often though nothing was decided: channels go down, lags grow."""
+"""A stream looks up so often though nothing was decided."""
+QUIET_S: Final = 10.0
+"""A page is read anew so often though nothing was decided; one that tells of channels, whenever its stream looks up."""
 REST_S: Final = 0.25
-"""Between two readings, however much is decided."""
+"""Between two readings, however much is decided, and REST_SHARE times as long as the last one took."""
+REST_SHARE: Final = 3.0
+MOST_REST_S: Final = 5.0
 BEAT_S: Final = 15.0
 """Something is sent at least so often, so that whoever is gone is noticed."""
 WRITE_S: Final = 10.0
@@ -56,7 +60,7 @@ class Live:
         for task in list(self._tasks):
             task.cancel()
 
-    async def stream(self, ask: Ask, template: str, read: Read) -> web.StreamResponse:
+    async def stream(self, ask: Ask, template: str, page: Page) -> web.StreamResponse:
         """Send the live part of a page whenever it has changed, until the browser or the login is gone."""
         if self._open >= MOST_STREAMS:
             headers = {**HEADERS, hdrs.RETRY_AFTER: str(FULL_RETRY_S)}
@@ -71,30 +75,32 @@ class Live:
             await made.prepare(ask.request)
             with suppress(TimeoutError, ConnectionError):
                 await _write(made, f"retry: {RETRY_MS}\n\n")
-                await self._follow(ask, template, read, made)
+                await self._follow(ask, template, page, made)
         except Exception as error:  # noqa: BLE001  (its head is sent: there is no other answer any more)
             _log.exception("page.fault", page=ask.page, fault=type(error).__name__)
         finally:
             self._open -= 1
         return made
 
-    async def _follow(self, ask: Ask, template: str, read: Read, made: web.StreamResponse) -> None:
+    async def _follow(self, ask: Ask, template: str, page: Page, made: web.StreamResponse) -> None:
         clock, sent = self._frame.plant.clock, ask.request.headers.get("Last-Event-ID", "")
         decided, last = 0, clock.monotonic()
         while True:
+            began = clock.monotonic()
             try:
                 ask = self._frame.again(ask)
             except Refused:
                 await _write(made, "event: over\ndata: \n\n")
                 return
-            told = await self._told(ask, template, read)
+            told = await self._told(ask, template, page.read)
             if told is not None and (mark := _digest(told)) != sent:
                 await _write(made, event(told, mark))
                 sent, last = mark, clock.monotonic()
             elif clock.monotonic() - last >= BEAT_S:
                 await _write(made, ": still there\n\n")
                 last = clock.monotonic()
-            decided = await self._news(decided)
+            rest_s = min(MOST_REST_S, max(REST_S, REST_SHARE * (clock.monotonic() - began)))
+            decided = await self._news(decided, rest_s, LOOK_S if page.restless else QUIET_S)
 
     async def _told(self, ask: Ask, template: str, read: Read) -> str | None:
         """Return the live part as it is now, None where it cannot be read: it is tried anew soon."""
@@ -103,11 +109,11 @@ class Live:
         except (SyncdError, Fault, TimeoutError):
             return None
 
-    async def _news(self, decided: int) -> int:
-        """Wait for something new, at most LOOK_S, and a little more."""
-        await asyncio.sleep(REST_S)
+    async def _news(self, decided: int, rest_s: float, longest_s: float) -> int:
+        """Rest, and wait for something new; return how far it is decided."""
+        await asyncio.sleep(rest_s)
         with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_S - REST_S):
+            async with asyncio.timeout(longest_s):
                 return await self._frame.plant.intake.news(decided)
         return decided
 

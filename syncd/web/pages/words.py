@@ -73,6 +73,11 @@ class Speech:
             return "–"
         return f"{value:,}".replace("-", MINUS)
 
+    def money(self, amount: str) -> str:
+        """Return a decimal text with its whole part in groups of three; a dash for none."""
+        whole, point, rest = amount.partition(".")
+        return f"{int(whole):,}{point}{rest}" if whole.isascii() and whole.isdigit() else amount or "–"
+
     def lag(self, seconds: float | None) -> str:
         """Return a duration, as coarse as it is long."""
         if seconds is None:
