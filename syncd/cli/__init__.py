@@ -12,6 +12,7 @@ import typer
 from syncd.cli import (
     adapter,
     daemon,
+    desk,
     errands,
     goods,
     keys,
@@ -26,6 +27,7 @@ from syncd.cli import (
     tokens,
     upkeep,
     waiting,
+    waitlist,
     why,
 )
 from syncd.cli.frame import BUG, INTERRUPTED, USAGE
@@ -70,6 +72,12 @@ app.add_typer(waiting.drift, name="drift")
 app.add_typer(waiting.brake, name="brake")
 app.add_typer(waiting.alerts, name="alerts")
 app.add_typer(letters.app, name="letters")
+app.add_typer(waitlist.waitlist, name="waitlist")
+app.add_typer(waitlist.tickets, name="tickets")
+app.add_typer(waitlist.arrivals, name="arrivals")
+app.add_typer(waitlist.deliveries, name="deliveries")
+app.add_typer(desk.desk, name="desk")
+app.add_typer(desk.messages, name="messages")
 app.add_typer(adapter.app, name="adapter")
 
 

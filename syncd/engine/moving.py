@@ -9,9 +9,10 @@ from syncd.core.standing import MESSAGE_OF, may_move
 from syncd.core.terms import SECOND_US, AccountId, Instant, Sku
 from syncd.core.tickets import EventId, MessageKind, TicketState
 from syncd.engine.work import SERVE, Hint, Work
-from syncd.store import changes, ledger, tickets, waiting
+from syncd.store import changes, tickets, waiting
 from syncd.store.changes import ChangeKind, Content, NewChange
 from syncd.store.tickets import KnownTicket
+from syncd.store.titles import titles as titles_of
 from syncd.store.waiting import Entry
 
 MOST_NAMED = 20
@@ -59,7 +60,7 @@ def tell(
     if not entries:
         return
     known = tickets.of_entries(work.conn, [entry.id for entry in entries])
-    titles = ledger.titles(work.conn, {entry.sku_id for entry in entries})
+    titles = titles_of(work.conn, {entry.sku_id for entry in entries})
     new: list[NewChange] = []
     for entry in entries:
         words = letter_values(entry, *titles[entry.sku_id]) | dict((values or {}).get(entry.id, {}))

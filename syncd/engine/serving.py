@@ -57,6 +57,9 @@ def _complete(work: Work, supply: Supply, served: Sequence[Entry]) -> None:
     until = work.now + work.house.waiting.hold_us
     loose = [entry.id for entry in whole if entry.order_row is None]
     waiting.start_holds(work.conn, loose, until=until)
+    for entry_id in loose:
+        for sku_id in needs.get(entry_id, {}):
+            work.touch(sku_id)  # what is held for them shows on their channel from now on
     values = {entry_id: {"hold_until": moment(until)} for entry_id in loose}
     offered = [entry for entry in whole if entry.order_row is None and _is_private(work, entry)]
     rest = [entry for entry in whole if entry not in offered]

@@ -413,10 +413,3 @@ def quarantine_size(conn: Connection) -> int:
     """Return how many order lines wait for a mapping."""
     query = select(func.count()).select_from(_LINE.join(_ORDER, _ORDER.c.id == _LINE.c.order_id))
     return int(conn.execute(query.where(_LINE.c.sku_id.is_(None), _ORDER.c.ignored.is_(False))).scalar_one())
-
-
-def titles(conn: Connection, ids: Collection[SkuId]) -> dict[SkuId, tuple[Sku, str]]:
-    """Return the codes and titles of SKUs."""
-    query = select(_SKU.c.id, _SKU.c.code, _SKU.c.title).where(Among(_SKU.c.id, "ids"))
-    rows = conn.execute(query, {"ids": listed(conn, ids)}) if ids else ()
-    return {SkuId(sku_id): (Sku(code), title) for sku_id, code, title in rows}

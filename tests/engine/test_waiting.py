@@ -72,7 +72,7 @@ def tell(quick_path: Path) -> Callable[..., Any]:
             desk = DeskDouble(clock=clock, dice=SeededRandom(5))
             if profile is not None:
                 desk.profile = profile
-            places = {"desks": {"desk": desk}, "waiting": rules, "poll_s": poll_s}
+            places = {"desks": {"desk": desk}, "waiting": rules, "poll_s": poll_s, "sweep_s": 30 * poll_s}
             async with running(quick_path / "a.db", clock, doubles, **places) as world:
                 await asyncio.sleep(20)
                 if live:
