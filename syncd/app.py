@@ -17,6 +17,7 @@ from importlib.util import find_spec
 import aiohttp
 import structlog
 
+from syncd.clock import SystemRandom
 from syncd.core.brake import BrakeRule
 from syncd.core.facts import Fact
 from syncd.core.restock import Line
@@ -45,6 +46,7 @@ from syncd.sdk.desk import DeskAdapter
 from syncd.sdk.errors import ConfigError, TransientError
 from syncd.settings import Settings
 from syncd.settings.adapters import Installed, InstalledDesks
+from syncd.store.keyfile import key_beside
 from syncd.store.owner import OwnedElsewhere, Ownership, acquire
 from syncd.store.schema import migrate
 from syncd.store.session import Store, StoreBusy, StoreFull
@@ -199,9 +201,17 @@ async def _plant(
                 epoch=owner.epoch,
                 started_at=clock.now(),
                 texts=texts,
+                proof_key=_proof_key(settings),
             )
             plant.house = house_of(plant)
             yield plant
+
+
+def _proof_key(settings: Settings) -> bytes:
+    """Return what proofs of buyers are made with, where the order page needs it."""
+    if not settings.orderpage.enabled:
+        return b""
+    return key_beside(settings.daemon.data_dir / "orderpage.key", chance=SystemRandom().bytes)
 
 
 def house_of(plant: Plant) -> House:

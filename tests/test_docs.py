@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from syncd.sdk.secret import Secret
-from syncd.settings import load, shape
+from syncd.settings import load, shape, shape_waiting
 from syncd.settings.adapters import Installed
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +31,7 @@ TABLES = {
     "PolicyDefaults": "policy",
     "Brake": "brake",
     "Retention": "retention",
+    "OrderPageSettings": "orderpage",
     "WebhookSettings": "webhooks.books",
     "ChannelSettings": "channels.shopify",
     "ShipDateSettings": "channels.shopify.ship_dates",
@@ -70,7 +71,8 @@ def read(name: str) -> str:
 
 def documented() -> Iterator[tuple[str, str, str]]:
     """Answer class, field and text of everything that the settings' own source documents."""
-    for node in ast.parse(Path(shape.__file__).read_text(encoding="utf-8")).body:
+    sources = [Path(module.__file__ or "").read_text(encoding="utf-8") for module in (shape, shape_waiting)]
+    for node in (node for source in sources for node in ast.parse(source).body):
         if isinstance(node, ast.ClassDef) and node.name in TABLES:
             for item, text in zip(node.body, node.body[1:], strict=False):
                 if isinstance(item, ast.AnnAssign) and isinstance(text, ast.Expr):

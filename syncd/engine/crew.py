@@ -28,10 +28,11 @@ from syncd.engine.maintenance import run_maintenance
 from syncd.engine.notices import Queue
 from syncd.engine.plant import Plant
 from syncd.engine.poll import Poll
+from syncd.engine.proving import Proving
 from syncd.engine.sending import Sending
 from syncd.engine.shadow import Shadow
 from syncd.engine.shipdates import ShipDating
-from syncd.sdk.features import AccountHealth, KeyExpiry, LateOutcomes, Notices, ShipDates
+from syncd.sdk.features import AccountHealth, KeyExpiry, LateOutcomes, Notices, Proofs, ShipDates
 from syncd.store import accounts, actions, changes, history, inbox, tickets
 from syncd.store.inbox import Entry
 
@@ -161,6 +162,8 @@ def feature_loops(plant: Plant, account: Account) -> list[Loop]:
         runs["conduct"] = ConductWatch(plant, account).run
     if isinstance(channel, ShipDates) and account.settings.ship_dates.enabled:
         runs["ship_dates"] = ShipDating(plant, account, channel).run
+    if isinstance(channel, Proofs) and plant.proof_key:
+        runs["proofs"] = Proving(plant, account, channel).run
     if account.pulse.windows:
         runs["maintenance"] = partial(run_maintenance, plant, account)
     return [Loop(name=f"{what}.{name}", stage=Stage.READERS, run=run) for what, run in runs.items()]

@@ -43,6 +43,8 @@ class Plant:
     tells: list[asyncio.Event] = field(default_factory=list)
     serves: asyncio.Event = field(default_factory=asyncio.Event)
     desks: Desks = field(default_factory=dict)
+    proof_key: bytes = field(default=b"", repr=False)
+    """What proofs of buyers are made with; empty while there is no order page."""
 
     @property
     def errands(self) -> Errands:

@@ -13,18 +13,18 @@ from syncd.settings.shape import (
     Brake,
     ChannelSettings,
     Daemon,
-    DeskSettings,
     Http,
     Letters,
     Mqtt,
+    OrderPageSettings,
     Pages,
     PolicyDefaults,
     Retention,
     Settings,
     ShipDateSettings,
-    Waitlist,
     WebhookSettings,
 )
+from syncd.settings.shape_waiting import DeskSettings, Waitlist
 
 __all__ = [
     "Alerts",
@@ -35,6 +35,7 @@ __all__ = [
     "Http",
     "Letters",
     "Mqtt",
+    "OrderPageSettings",
     "Pages",
     "PolicyDefaults",
     "Retention",

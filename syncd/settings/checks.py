@@ -16,15 +16,15 @@ from syncd.settings.shape import (
     Alerts,
     ChannelSettings,
     Daemon,
-    DeskSettings,
     Http,
     Letters,
     Mqtt,
+    OrderPageSettings,
     Pages,
     ShipDateSettings,
-    Waitlist,
     WebhookSettings,
 )
+from syncd.settings.shape_waiting import DeskSettings, Waitlist
 from syncd.settings.windows import FORMS, WEEKDAYS, read_quiet, read_time, read_window, read_zone
 
 TOKEN_MIN_CHARACTERS = 22
@@ -143,6 +143,17 @@ def check_letters(letters: Letters, report: Report) -> None:
     for key, text in letters.shop.items():
         if not text.replace("\n", "").isprintable() and text:
             report.problem(report.place("letters", key), "holds a control character", "write it anew")
+
+
+ORIGIN = re.compile(r"https://[a-z0-9.-]+(?::[0-9]{1,5})?")
+
+
+def check_order_page(page: OrderPageSettings, report: Report) -> None:
+    """Check `[orderpage]`."""
+    for origin in page.embed_in:
+        if not ORIGIN.fullmatch(origin):
+            place = report.place("orderpage", "embed_in")
+            report.problem(place, f"not an origin: {origin!r}", 'write "https://shop.example.org"')
 
 
 WEBHOOK_MIN_CHARACTERS = 24

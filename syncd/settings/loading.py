@@ -23,18 +23,18 @@ from syncd.settings.shape import (
     Brake,
     ChannelSettings,
     Daemon,
-    DeskSettings,
     Http,
     Letters,
     Mqtt,
+    OrderPageSettings,
     Pages,
     PolicyDefaults,
     Retention,
     Settings,
     ShipDateSettings,
-    Waitlist,
     WebhookSettings,
 )
+from syncd.settings.shape_waiting import DeskSettings, Waitlist
 
 RUN_SECRETS: Final = Path("/run/secrets")
 
@@ -47,6 +47,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "mqtt": Mqtt,
     "alerts": Alerts,
     "letters": Letters,
+    "orderpage": OrderPageSettings,
     "policy": PolicyDefaults,
     "brake": Brake,
     "retention": Retention,
@@ -300,5 +301,6 @@ SECTION_CHECKS: Final[Mapping[str, Callable[[Any, Report], None]]] = {
     "pages": checks.check_pages,
     "mqtt": checks.check_mqtt,
     "alerts": checks.check_alerts,
+    "orderpage": checks.check_order_page,
     "letters": checks.check_letters,
 }

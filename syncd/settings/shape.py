@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 from msgspec import Meta
 
 from syncd.core.terms import AccountId
-from syncd.core.tickets import DeskId
 from syncd.sdk.errors import Problem
 from syncd.sdk.secret import Secret
+from syncd.settings.shape_waiting import DeskSettings, Waitlist
 
 POSTGRES_SCHEMES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 
@@ -160,6 +160,26 @@ class Mqtt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPageSettings:
+    """The order status page for customers: `[orderpage]`."""
+
+    enabled: bool = False
+    """Serve the page at /order. Let the TLS proxy pass that path to the public."""
+
+    embed_in: tuple[str, ...] = ()
+    """Origins of the shop's own pages that may show it in a frame, by /order?embed=1: "https://shop.example.org"."""
+
+    cancel: bool = True
+    """Whether buyers may ask there to cancel an order that was not sent; a person decides about it."""
+
+    tries_per_minute: Annotated[int, Meta(ge=1, le=100_000)] = 10
+    """Most look-ups of one address in a minute."""
+
+    misses_per_hour: Annotated[int, Meta(ge=1, le=1_000)] = 10
+    """Look-ups of one order number that may fail in an hour; then it is answered as if it were not there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSettings:
     """One endpoint that gets events by signed webhooks: `[webhooks.NAME]`."""
 
@@ -236,57 +256,6 @@ class Letters:
     def shop(self) -> Mapping[str, str]:
         """Return the shop's own words as letters and desks are given them."""
         return {key: getattr(self, key) for key in ("name", "signature", "phone", "hours", "url")}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waitlist:
-    """Those who wait for goods: `[waitlist]`."""
-
-    line: Literal["oldest", "amount", "due"] = "oldest"
-    """Who is served first when goods come in: who waits longest, the largest order, or the earliest promised day.
-    Orders always come before those who wait without one."""
-
-    hold_hours: Annotated[float, Meta(ge=1.0, le=720.0)] = 48.0
-    """Hours for which units are kept for somebody who waits without an order, once they are told."""
-
-    tell_first_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 300.0
-    """Seconds for which channels stay closed at most while those who wait are told of a delivery."""
-
-    most_messages: Annotated[int, Meta(ge=0, le=1_000_000)] = 500
-    """Most messages of one event (a delivery, a day that slips) that go out by themselves; above that a person decides
-    by `syncd messages release`."""
-
-    margin_days: Annotated[int, Meta(ge=0, le=90)] = 2
-    """Days that are laid on a supplier's day before it is promised to a customer."""
-
-    authorised_days: Annotated[int, Meta(ge=1, le=90)] = 7
-    """Days for which a payment that is only authorised holds; an expected day behind that is a warning."""
-
-    language: Literal["ja", "en", "zh"] = "ja"
-    """Language of letters to customers whose own is not known."""
-
-    desk: str = ""
-    """The desk at which tickets are opened for those who have none. Empty: the only one there is, else none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeskSettings:
-    """A desk: `[desks.NAME]`, its adapter's own keys in `[desks.NAME.settings]`."""
-
-    name: DeskId
-    """The NAME in the table's title: it names the desk everywhere, so do not change it once it is in use."""
-
-    adapter: str
-    """Which adapter speaks to it, see `syncd adapter list`. Left out: the one of the same name."""
-
-    enabled: bool = True
-    """Whether the desk is opened at all. To stop sending for a while use `syncd pause` instead."""
-
-    poll_s: Annotated[float, Meta(ge=1.0, le=3_600.0)] = 60.0
-    """Seconds between two reads of the tickets that changed."""
-
-    settings: Any = None
-    """The adapter's own settings: an instance of its `DeskAdapter.settings`; None while the desk is disabled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -433,6 +402,7 @@ class Settings:
     brake: Brake = field(default_factory=Brake)
     retention: Retention = field(default_factory=Retention)
     waitlist: Waitlist = field(default_factory=Waitlist)
+    orderpage: OrderPageSettings = field(default_factory=OrderPageSettings)
     webhooks: Mapping[str, WebhookSettings] = field(default_factory=dict)
     channels: Mapping[str, ChannelSettings] = field(default_factory=dict)
     desks: Mapping[str, DeskSettings] = field(default_factory=dict)

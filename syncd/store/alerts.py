@@ -42,6 +42,7 @@ KINDS: Final = frozenset(
         "message_unsure",
         "told_in_vain",
         "authorisation_ends",
+        "cancel_wish",
     }
 )
 

@@ -16,6 +16,7 @@ from syncd.sdk.channel import Clock
 from syncd.sdk.desk import TextSource
 from syncd.sdk.features import CancelWish, HealthFigure, Inquiry, Key
 from syncd.settings import Settings
+from syncd.store.outbox import Event
 from syncd.store.session import Store
 
 
@@ -186,6 +187,9 @@ class House(Protocol):
     def lags(self) -> Lags:
         """Return what was measured of lags."""
 
+    def events(self, kind: str, *, key: str, body: bytes) -> list[Event]:
+        """Return something to tell, once for each sink that carries events."""
+
     def caution(self, account: AccountId) -> float:
         """Return how many times as dear an oversold unit is on an account as it usually is."""
 
@@ -236,6 +240,10 @@ class Plant(Protocol):
     @property
     def errands(self) -> Errands:
         """Return what a person may have done at a channel right now."""
+
+    @property
+    def proof_key(self) -> bytes:
+        """Return what proofs of buyers are made with; empty while there is no order page."""
 
     @property
     def epoch(self) -> int:
