@@ -121,6 +121,11 @@ class Api:
             raise refused(answer)
         return answer
 
+    def delay_s(self, kind: Kind) -> float:
+        """Return seconds until a call of this kind would be sent at once."""
+        window = self._windows.get(kind)
+        return max(self.budget.delay_s(1.0), window.delay_s(1.0) if window is not None else 0.0)
+
     def _take_turn(self, kind: Kind) -> None:
         window = self._windows.get(kind)
         if window is None or window.take_now(1.0):

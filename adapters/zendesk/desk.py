@@ -85,6 +85,10 @@ class ZendeskDesk:
 
     # --- features ------------------------------------------------------------------------------------------------
 
+    def update_delay_s(self) -> float:
+        """Return after how many seconds an update would be taken."""
+        return self._writer.update_delay_s()
+
     def late_due_s(self) -> float | None:
         """Return after how many seconds a job may be over; None where none runs."""
         return self._writer.late_due_s()

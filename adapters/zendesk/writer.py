@@ -29,6 +29,8 @@ from syncd.sdk.http import Answer
 
 MOST_JOBS: Final = 3
 """Jobs of ours at a time; Zendesk allows an account 30, its people's among them."""
+LEAST_WAIT_S: Final = 0.1
+"""A job's end is still to be told even where it may be asked for at once."""
 BUSY_S: Final = 15.0
 """How long to wait where the account's jobs are all taken."""
 MOST_CHANGES: Final = 30
@@ -69,8 +71,15 @@ class Writer:
 
     async def update(self, changes: Sequence[TicketChange]) -> list[TicketOutcome]:
         """Make changes; ACCEPTED ones end in `late_outcomes`. Raises `NoTurn` while three jobs of ours run."""
-        if not changes:
-            return []
+        awaited = {(row.change.ticket_id, row.change.event) for job in self._jobs for row in job.rows}
+        new = [change for change in changes if (change.ticket_id, change.event) not in awaited]
+        ends = {(end.ticket_id, end.event): end for end in await self._made(new)} if new else {}
+        # What a job of ours has already is not sent again: its end is still to come.
+        return [
+            ends.get((change.ticket_id, change.event)) or outcome(change, OutcomeKind.ACCEPTED) for change in changes
+        ]
+
+    async def _made(self, changes: Sequence[TicketChange]) -> list[TicketOutcome]:
         if len(self._jobs) >= MOST_JOBS:
             raise NoTurn(f"Zendesk works on {MOST_JOBS} jobs of ours", retry_after_s=self.late_due_s() or 0.0)
         try:
@@ -199,6 +208,12 @@ class Writer:
         if len(self._sent) > 10_000:
             for ticket_id in list(self._sent):
                 self._used_up(ticket_id)
+
+    def update_delay_s(self) -> float:
+        """Return seconds until an update may be sent: until a job of ours may be over, or until there is a turn."""
+        if len(self._jobs) >= MOST_JOBS:
+            return max(self.late_due_s() or 0.0, LEAST_WAIT_S)
+        return self._api.delay_s(Kind.UPDATE)
 
     # --- late ends -------------------------------------------------------------------------------------------------
 

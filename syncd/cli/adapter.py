@@ -209,7 +209,14 @@ def installed(*, config: Config = None, json: Json = False) -> None:
 
 def _grid_of(terminal: Terminal, rows: list[dict[str, Any]]) -> Any:
     cells = (
-        [row["name"], row["write_mode"], row["api_version"], ", ".join(row["features"]), row["source"], row["problem"]]
+        [
+            row["name"],
+            row["write_mode"] or row["kind"],
+            row["api_version"],
+            ", ".join(row["features"]),
+            row["source"],
+            row["problem"],
+        ]
         for row in rows
     )
     return grid(terminal, "adapter write_mode api_version features source detail", cells)

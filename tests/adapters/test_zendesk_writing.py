@@ -139,17 +139,19 @@ def test_a_clash_is_told_in_its_row() -> None:
 
 
 def test_of_two_from_one_look_one_works() -> None:
-    """A change that was sent twice while Zendesk worked on neither has one effect, the other one clashes."""
+    """A change that a desk before a restart sent too, while Zendesk worked on neither, has one effect; one clashes."""
 
     async def scene(scene: Scene) -> None:
         (ticket_id,) = await waiting(scene)
         change = restock(scene, ticket_id)
         scene.account.faults = ZendeskFaults(queue_s=20.0)
-        await scene.desk.update([change])
+        async with scene.stage.kit.adapter.open(scene.desk._settings, scene.stage.context) as before:
+            await before.update([change])
         await scene.stage.wait(5.0)
         await scene.desk.update([change])
-        assert sorted(end.kind for end in await ends(scene)) == [APPLIED, OutcomeKind.STALE]
+        assert [end.kind for end in await ends(scene)] == [OutcomeKind.STALE]
         assert len(scene.stage.held(ticket_id).letters) == 1
+        assert [end.kind for end in await scene.stage.make(change)] == [APPLIED]
 
     play(scene)
 
@@ -272,5 +274,24 @@ def test_many_tickets_take_as_long_as_zendesk_does() -> None:
         took_s = (scene.stage.clock.now() - began) / 1e6
         assert took_s <= 12 * (1.0 + 100 * 0.05) * 1.1
         assert {len(held.letters) for held in scene.account.tickets()} == {1}
+
+    play(scene)
+
+
+def test_what_a_job_has_is_not_sent_again() -> None:
+    """A change that a job of ours has already is ACCEPTED again and not sent a second time, with no room either."""
+
+    async def scene(scene: Scene) -> None:
+        ids = await waiting(scene, 4)
+        scene.account.faults = ZendeskFaults(queue_s=20.0)
+        changes = [restock(scene, ticket_id) for ticket_id in ids]
+        for change in changes[:3]:
+            await scene.desk.update([change])
+        assert [end.kind for end in await scene.desk.update(changes[:3])] == [ACCEPTED] * 3
+        assert len(scene.account.bulk.running) == 3
+        assert scene.desk.update_delay_s() > 0.0
+        assert {end.kind for end in await ends(scene)} == {APPLIED}
+        assert scene.desk.update_delay_s() == 0.0
+        assert [end.kind for end in await scene.desk.update(changes)] == [APPLIED] * 3 + [ACCEPTED]
 
     play(scene)
