@@ -305,6 +305,11 @@ MAPPINGS: Final = (
         )
     ),
 )  # fmt: skip
+ALTERNATIVES: Final = (
+    _SKU,
+    Column(name="alternative", read=code_cell, aliases=("代替",), needed=True),
+    Column(name="note", read=text_cell, aliases=("補足", "備考")),
+)
 POLICIES: Final = (
     _SKU,
     Column(name="account", read=text_cell, aliases=("channel", "モール", "店舗")),

@@ -28,6 +28,8 @@ TABLES = {
     "Mqtt": "mqtt",
     "Alerts": "alerts",
     "Letters": "letters",
+    "TimeRules": "timerules",
+    "Incidents": "incidents",
     "PolicyDefaults": "policy",
     "Brake": "brake",
     "Retention": "retention",

@@ -15,6 +15,7 @@ from syncd.cli import (
     desk,
     errands,
     goods,
+    incidents,
     keys,
     letters,
     listings,
@@ -71,6 +72,8 @@ app.add_typer(orders.ledger, name="ledger")
 app.add_typer(waiting.drift, name="drift")
 app.add_typer(waiting.brake, name="brake")
 app.add_typer(waiting.alerts, name="alerts")
+app.add_typer(incidents.app, name="incidents")
+app.add_typer(incidents.alternatives, name="alternatives")
 app.add_typer(letters.app, name="letters")
 app.add_typer(waitlist.waitlist, name="waitlist")
 app.add_typer(waitlist.tickets, name="tickets")

@@ -18,6 +18,7 @@ from syncd.engine.conduct import ConductWatch
 from syncd.engine.desks import OpenDesk, TicketReading
 from syncd.engine.dispatch import Dispatch
 from syncd.engine.drafting import Drafting
+from syncd.engine.incidents import IncidentWatch
 from syncd.engine.ingest import Ingest
 from syncd.engine.judging import HealthWatch
 from syncd.engine.keywatch import KeyWatch
@@ -92,6 +93,7 @@ def engine_loops(plant: Plant) -> list[Loop]:
         Loop(name="ingest", stage=Stage.INGEST, run=decide),
         Loop(name="lags", stage=Stage.RELAY, run=LagWatch(plant).run),
         Loop(name="attending", stage=Stage.DISPATCH, run=partial(run_attending, plant)),
+        Loop(name="incidents", stage=Stage.READERS, run=IncidentWatch(plant).run),
     ]
     for desk in plant.desks.values():
         loops += desk_loops(plant, desk)

@@ -14,6 +14,7 @@ from syncd.settings.shape import (
     ChannelSettings,
     Daemon,
     Http,
+    Incidents,
     Letters,
     Mqtt,
     OrderPageSettings,
@@ -22,6 +23,7 @@ from syncd.settings.shape import (
     Retention,
     Settings,
     ShipDateSettings,
+    TimeRules,
     WebhookSettings,
 )
 from syncd.settings.shape_waiting import DeskSettings, Waitlist
@@ -33,6 +35,7 @@ __all__ = [
     "Daemon",
     "DeskSettings",
     "Http",
+    "Incidents",
     "Letters",
     "Mqtt",
     "OrderPageSettings",
@@ -41,6 +44,7 @@ __all__ = [
     "Retention",
     "Settings",
     "ShipDateSettings",
+    "TimeRules",
     "Waitlist",
     "WebhookSettings",
     "load",

@@ -22,6 +22,7 @@ from syncd.settings.shape import (
     OrderPageSettings,
     Pages,
     ShipDateSettings,
+    TimeRules,
     WebhookSettings,
 )
 from syncd.settings.shape_waiting import DeskSettings, Waitlist
@@ -42,6 +43,9 @@ HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9a
 CHANNEL_NAME = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
 
 CHANNEL_NAME_MAX = 32
+
+LANGUAGES = ("ja", "en", "zh")
+"""Languages of letters."""
 
 
 def split_url(url: str) -> SplitResult | None:
@@ -171,6 +175,16 @@ def check_webhooks(webhooks: Mapping[str, WebhookSettings], report: Report) -> N
         if len(webhook.secret.reveal()) < WEBHOOK_MIN_CHARACTERS:
             message = f"shorter than {WEBHOOK_MIN_CHARACTERS} characters"
             report.problem(report.place(f"webhooks.{name}", "secret"), message, "make one: openssl rand -base64 24")
+
+
+def check_time_rules(rules: TimeRules, report: Report) -> None:
+    """Check `[timerules]`."""
+    for language, zone in rules.zones.items():
+        place = report.place("timerules", "zones")
+        if language not in LANGUAGES:
+            report.problem(place, f"no letters are written in {language}", f"use {', '.join(LANGUAGES)}")
+        elif fault := fault_of(read_zone, zone):
+            report.problem(place, fault, 'write zh = "Asia/Shanghai"')
 
 
 def check_channel_names(names: list[str], reserved: frozenset[str], report: Report, *, what: str = "channel") -> None:

@@ -24,6 +24,7 @@ from syncd.settings.shape import (
     ChannelSettings,
     Daemon,
     Http,
+    Incidents,
     Letters,
     Mqtt,
     OrderPageSettings,
@@ -32,6 +33,7 @@ from syncd.settings.shape import (
     Retention,
     Settings,
     ShipDateSettings,
+    TimeRules,
     WebhookSettings,
 )
 from syncd.settings.shape_waiting import DeskSettings, Waitlist
@@ -47,6 +49,8 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "mqtt": Mqtt,
     "alerts": Alerts,
     "letters": Letters,
+    "timerules": TimeRules,
+    "incidents": Incidents,
     "orderpage": OrderPageSettings,
     "policy": PolicyDefaults,
     "brake": Brake,
@@ -303,4 +307,5 @@ SECTION_CHECKS: Final[Mapping[str, Callable[[Any, Report], None]]] = {
     "alerts": checks.check_alerts,
     "orderpage": checks.check_order_page,
     "letters": checks.check_letters,
+    "timerules": checks.check_time_rules,
 }

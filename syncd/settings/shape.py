@@ -19,19 +19,14 @@ from syncd.sdk.secret import Secret
 from syncd.settings.shape_waiting import DeskSettings, Waitlist
 
 POSTGRES_SCHEMES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
-
 SQLITE_FILE = "syncd.db"
 
 Units: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 """Whole units of a good."""
-
 Percent: TypeAlias = Annotated[int, Meta(ge=0, le=100)]
-
 Days: TypeAlias = Annotated[int, Meta(ge=1, le=3_650)]
-
 Word: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 """Safe in a topic, a path and an event source."""
-
 Place: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
 """The shop's own name of a stock location."""
 
@@ -259,6 +254,46 @@ class Letters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimeRules:
+    """What is due by the clock for those who wait: `[timerules]`. Each may be 0: never."""
+
+    first_contact_h: Annotated[int, Meta(ge=0, le=168)] = 24
+    """Hours from an order within which a customer who waits is told of it. Half of them are left to your staff."""
+
+    refund_h: Annotated[int, Meta(ge=0, le=720)] = 48
+    """Hours from a confirmed cancel within which the money is returned. Your staff is called before they end."""
+
+    silence_days: Annotated[int, Meta(ge=0, le=90)] = 7
+    """Days without news after which somebody who waits is told that they are not forgotten."""
+
+    bump_h: Annotated[int, Meta(ge=0, le=720)] = 48
+    """Hours after which a question to a customer is repeated, twice, and then closed. Who waits goes on waiting."""
+
+    follow_up_days: Annotated[int, Meta(ge=0, le=90)] = 7
+    """Days after a cancel when the customer is asked whether everything is in order."""
+
+    zones: Mapping[str, str] = field(default_factory=dict)
+    """Time zones of customers by their language (ja, en, zh), for quiet hours. Others: as in [letters]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incidents:
+    """What follows an oversell that lasts: `[incidents]`."""
+
+    enabled: bool = True
+    """Whether an incident is opened: cause, orders that lose, what to offer, what would have prevented it."""
+
+    settle_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 120.0
+    """Seconds that an oversell has to last before it is one: many a suspect sale explains itself."""
+
+    losers: Literal["latest", "smallest"] = "latest"
+    """Which orders lose: those that came last, or the smallest by amount."""
+
+    automatic: tuple[Literal["crossed", "count", "supplier"], ...] = ()
+    """Causes for which the apology goes out by itself. For all others it waits for a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyDefaults:
     """What channels may show where neither the channel nor the SKU says otherwise: `[policy]`."""
 
@@ -398,6 +433,8 @@ class Settings:
     mqtt: Mqtt = field(default_factory=Mqtt)
     alerts: Alerts = field(default_factory=Alerts)
     letters: Letters = field(default_factory=Letters)
+    timerules: TimeRules = field(default_factory=TimeRules)
+    incidents: Incidents = field(default_factory=Incidents)
     policy: PolicyDefaults = field(default_factory=PolicyDefaults)
     brake: Brake = field(default_factory=Brake)
     retention: Retention = field(default_factory=Retention)

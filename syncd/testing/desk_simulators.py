@@ -36,13 +36,14 @@ class DeskSimulator(SimulatedRemote):
     """The simulated remote of one desk; `canaries` are its customers' names and addresses, and what they write.
 
     `shelf` is where an adapter opened on it has to keep its documents, for a desk whose tickets are documents; None
-    leaves that to who opens it.
+    leaves that to who opens it. `answers_reads` is off where reading a ticket asks nobody.
     """
 
     def __init__(self, *, seed: int, clock: Clock) -> None:
         super().__init__(seed=seed, clock=clock)
         self.log = DeskLog(clock)
         self.shelf: Shelf | None = None
+        self.answers_reads = True
 
     def control_routes(self) -> list[web.RouteDef]:
         """Return the control API of a desk."""

@@ -21,6 +21,8 @@ needs `Authorization: Bearer TOKEN`, and without any token nobody gets in. All p
 | `POST orders/ACCOUNT/ID/cancel` | `reason`, `lines`? of `line_id`, `quantity`; on the control socket only |
 | `GET inquiries` | open inquiries about stock, asked now; `account`? |
 | `GET account-health` | how each channel judges the shop |
+| `GET incidents`, `GET incidents/N`, `POST incidents/N/close` | `state`, `sku`; `reason`? |
+| `GET alternatives`, `POST alternatives` | `sku`?; `rows` of `sku`, `alternative`, `note`? |
 | `GET ledger/verify` | every difference |
 | `GET`, `POST adopt` | `believe`? or `rows` of a count, `apply`? |
 | `GET accounts/NAME/go`, `POST accounts/NAME/go`, `.../pause` | `reason`? |
@@ -55,6 +57,7 @@ from syncd.web import (
     api_control,
     api_desks,
     api_errands,
+    api_incidents,
     api_listings,
     api_orders,
     api_stock,
@@ -142,6 +145,7 @@ def api_routes(standings: Standings, explain: api_why.Explain | None) -> list[Ro
         api_orders.ROUTES,
         api_control.ROUTES,
         api_errands.ROUTES,
+        api_incidents.ROUTES,
         api_adopt.ROUTES,
         api_tokens.ROUTES,
         api_waiting.ROUTES,

@@ -74,7 +74,7 @@ async def test_answers_are_as_described(rig: Rig, api: Api) -> None:
     found = await described(api)
     checked = set()
     for path, place in found["paths"].items():
-        if "get" not in place or path in {"/openapi.json", "/orders.csv", "/why/{sku}"}:
+        if "get" not in place or path in {"/openapi.json", "/orders.csv", "/why/{sku}", "/incidents/{number}"}:
             continue
         status, told = await api.get(path.format(**PLACES))
         assert status == 200, (path, told)
