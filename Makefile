@@ -7,6 +7,7 @@
 #   make coverage   the core's tests; every branch of it must be taken
 #   make bench      every benchmark;                    ARGS="--json"
 #   make guarded    1,000 seeds of guarded against naive writes; ARGS="--seeds 50"
+#   make allotment  10,000 seeds of allotments that move
 #   make overtake   a fall to zero behind 100,000 waiting raises
 #   make frontier   adaptive exposure against fixed buffers on real orders; FRONTIER_SEEDS=20
 #   make campaign   the random tests with far more cases than `make test` takes
@@ -25,7 +26,7 @@ SEEDS ?= 10000
 FRONTIER_SEEDS ?= 20
 BENCHES ?= $(patsubst tests/bench/%.py,%,$(shell grep -ls '^if __name__ ==' tests/bench/*.py))
 
-.PHONY: install demo test check coverage bench guarded overtake frontier campaign lock
+.PHONY: install demo test check coverage bench guarded allotment overtake frontier campaign lock
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -55,7 +56,7 @@ coverage: install
 bench: install
 	@set -e; for name in $(BENCHES); do echo "== $$name"; $(BIN)/python -m tests.bench.$$name $(ARGS); done
 
-guarded overtake: install
+guarded allotment overtake: install
 	$(BIN)/python -m tests.bench.$@ $(ARGS)
 
 # Takes hours of a core; the figures that count are those of 20 seeds.

@@ -17,16 +17,19 @@ from importlib.util import find_spec
 import aiohttp
 import structlog
 
+from syncd.clock import SystemRandom
 from syncd.core.brake import BrakeRule
 from syncd.core.facts import Fact
 from syncd.core.terms import UNPLACED, Location
 from syncd.edges.alerts import alert_sink
 from syncd.edges.mqtt import Mqtt
+from syncd.edges.outgoing import Outgoing, sink_name
 from syncd.engine import upkeep
-from syncd.engine.channels import Tools, open_accounts
+from syncd.engine.channels import Tools, open_accounts, seasons_of
 from syncd.engine.crew import engine_loops, recover
 from syncd.engine.intake import Intake, Receipt
 from syncd.engine.loops import Loop, Stage, run_loops
+from syncd.engine.outlook import outlook_of
 from syncd.engine.plant import Plant
 from syncd.engine.relay import Relay, Sink
 from syncd.engine.resettle import run_resettle
@@ -40,6 +43,8 @@ from syncd.sdk.channel import Adapter, Clock
 from syncd.sdk.errors import ConfigError, TransientError
 from syncd.settings import Settings
 from syncd.settings.adapters import Installed
+from syncd.store import outbox
+from syncd.store.keyfile import key_beside
 from syncd.store.owner import OwnedElsewhere, Ownership, acquire
 from syncd.store.schema import migrate
 from syncd.store.session import Store, StoreBusy, StoreFull
@@ -121,6 +126,7 @@ async def serve(
         bulletin = upkeep.Bulletin()
         plant = await stack.enter_async_context(_plant(settings, adapters, store, owner, bulletin, machine))
         await recover(plant)
+        await _forget_endpoints(plant)
         sinks = _sinks(plant)
         web = await stack.enter_async_context(open_doors(plant, virtual=machine.virtual))
         loops = [*engine_loops(plant), *_edge_loops(plant, sinks, bulletin), *_keepers(plant, owner)]
@@ -130,8 +136,9 @@ async def serve(
             _share_the_processor()
         if started is not None:
             started(plant)
-        accounts = sorted(plant.roster)
-        _log.info("daemon.started", epoch=plant.epoch, listen=web, accounts=accounts, shadow=plant.house.shadow)
+        accounts, pages = sorted(plant.roster), f"http://{web}/" if settings.pages.enabled else ""
+        told = {"listen": web, "pages": pages, "accounts": accounts, "shadow": plant.house.shadow}
+        _log.info("daemon.started", epoch=plant.epoch, **told)
         await run_loops(loops, stop=plant.stop, drain_s=settings.daemon.drain_s)
         _log.info("daemon.stopped")
 
@@ -186,9 +193,23 @@ async def _plant(
                 epoch=owner.epoch,
                 started_at=clock.now(),
                 texts=texts,
+                proof_key=_proof_key(settings),
             )
             plant.house = house_of(plant)
             yield plant
+
+
+async def _forget_endpoints(plant: Plant) -> None:
+    """End events that wait for endpoints which the settings do not name any more."""
+    kept, now = [sink_name(name) for name in plant.settings.webhooks], plant.clock.now()
+    await plant.store.write(lambda conn: outbox.abandon(conn, prefix=sink_name(""), kept=kept, now=now))
+
+
+def _proof_key(settings: Settings) -> bytes:
+    """Return what proofs of buyers are made with, where the order page needs it."""
+    if not settings.orderpage.enabled:
+        return b""
+    return key_beside(settings.daemon.data_dir / "orderpage.key", chance=SystemRandom().bytes)
 
 
 def house_of(plant: Plant) -> House:
@@ -197,10 +218,12 @@ def house_of(plant: Plant) -> House:
     rule = settings.brake
     return House(
         rules={name: account.rules for name, account in plant.roster.items()},
-        sinks=frozenset({"mqtt"} if settings.mqtt.url else ()),
+        sinks=frozenset({"mqtt"} if settings.mqtt.url else ()) | {sink_name(name) for name in settings.webhooks},
         brake=BrakeRule(share=rule.share, minimum=rule.minimum, factor=rule.factor),
         low_stock=settings.alerts.low_stock,
         shadow=settings.daemon.shadow,
+        seasons=seasons_of(settings),
+        outlook=outlook_of(settings, now=plant.clock.now()),
     )
 
 
@@ -220,6 +243,9 @@ def _sinks(plant: Plant) -> list[Sink]:
                 home=_home(plant),
             )
         )
+    instance = plant.settings.daemon.instance
+    webhooks = plant.settings.webhooks.values()
+    sinks += [Outgoing(settings=webhook, instance=instance, clock=plant.clock) for webhook in webhooks]
     return sinks
 
 
@@ -238,6 +264,8 @@ def _edge_loops(plant: Plant, sinks: list[Sink], bulletin: upkeep.Bulletin) -> l
         loops.append(Loop(name=f"relay.{sink.name}", stage=Stage.RELAY, run=relay.run))
         if isinstance(sink, Mqtt):
             loops += _mqtt_loops(plant, sink)
+        if isinstance(sink, Outgoing):
+            loops.append(Loop(name=f"watch.{sink.name}", stage=Stage.EDGES, run=partial(sink.watch, plant.store)))
     if plant.settings.http.public_url:
         loops.append(Loop(name="subscriptions", stage=Stage.EDGES, run=partial(upkeep.run_subscriptions, plant)))
     return loops

@@ -18,6 +18,7 @@ from syncd.engine.why import explain
 from syncd.sdk.errors import ConfigError, Problem
 from syncd.systemd import inherited_socket
 from syncd.web.api import control_app, control_socket, public_app
+from syncd.web.orderpage.install import install_order_page
 from syncd.web.pages.install import install_pages
 
 BACKLOG = 1_024
@@ -32,6 +33,7 @@ async def open_doors(plant: Plant, *, virtual: bool) -> AsyncIterator[str]:
     async with AsyncExitStack() as stack:
         app = public_app(plant, webhook.routes(plant), explain=partial(explain, plant))
         install_pages(app, plant)
+        install_order_page(app, plant)
         public = await stack.enter_async_context(_serving(app))
         host, port = plant.settings.http.address
         inherited = None if virtual else inherited_socket(os.environ)

@@ -132,6 +132,9 @@ WRONG = [
     ("[letters]\nquiet = '08:00/08:00'", "[letters] quiet"),
     ("[letters]\nquiet = 'night/day'", "[letters] quiet"),
     ("[letters]\nzone = 'Asia/Atlantis'", "[letters] zone"),
+    ("[timerules]\nzones = { de = 'Europe/Berlin' }", "[timerules] zones"),
+    ("[timerules]\nzones = { zh = 'Asia/Atlantis' }", "[timerules] zones"),
+    ("[incidents]\nautomatic = ['unknown']", "[incidents] automatic"),
     ('[letters]\nname = "a\\u0007b"', "[letters] name"),
     ("[brake]\nshare = 0", "[brake] share"),
     ("[retention]\ninbox_days = 0", "[retention] inbox_days"),
@@ -293,6 +296,20 @@ def test_an_adapter_that_fails_to_load_is_a_problem(desk: Desk) -> None:
 
     with pytest.raises(ConfigError, match="cannot be loaded: no module named 'till'"):
         desk.load(TILL, adapters=Broken(till=ADAPTERS["till"]))
+
+
+def test_endpoints_for_events_are_read_and_checked(desk: Desk) -> None:
+    """An endpoint has an https address and a long secret, and its name is one for files and variables."""
+    good = '[webhooks.books]\nurl = "https://a.example/x"\nsecret = "0123456789012345678901234"\nevents = ["sale"]\n'
+    (found,) = desk.load(good).webhooks.values()
+    assert (found.name, found.events, found.private, found.old_secret.reveal()) == ("books", ("sale",), False, "")
+    bad = '[webhooks.Books]\nurl = "http://a.example/"\nsecret = "short"\n[webhooks.two]\nurl = "https://u:p@a.example/"\n'
+    assert desk.texts(bad) == [
+        "syncd.toml: [webhooks.two] secret: missing secret",
+        "syncd.toml: [webhooks.Books]: not a name for an endpoint",
+        "syncd.toml: [webhooks.Books] url: expected an https address",
+        "syncd.toml: [webhooks.Books] secret: shorter than 24 characters",
+    ]
 
 
 def test_installed_adapters_are_the_entry_points() -> None:

@@ -117,7 +117,7 @@ class LocalDesk:
     async def find(self, ticket_ids: Sequence[TicketId]) -> list[Ticket]:
         """Read these tickets as they are now."""
         docs = [doc for ticket_id in ticket_ids if (doc := await self._book.find(ticket_id))]
-        return list(self._stated(docs))
+        return list(self._stated([doc for doc in docs if doc.status is not TicketStatus.GONE]))
 
     def _stated(self, docs: Sequence[TicketDoc]) -> tuple[Ticket, ...]:
         now = self._clock.now()
@@ -200,8 +200,12 @@ class LocalDesk:
         doc = await self._book.open(wish.key, make)
         if end := _ended(doc, wish.event):
             return end
+        if doc.markers or doc.sending or doc.unsure:  # opened before, for another event: its key answers it
+            return _outcome(TicketId(doc.ticket_id), wish.event, OutcomeKind.APPLIED, version=doc.changed_at)
         after = partial(wire.noted, text=wish.note, event=wish.event, now=self._clock.now())
-        return await self._carry_out(doc, wish.event, wish.letter, draft=wish.draft, after=after, post=post)
+        # A task has nobody to be told: what was to be said is for the agent.
+        draft = wish.draft or not doc.address
+        return await self._carry_out(doc, wish.event, wish.letter, draft=draft, after=after, post=post)
 
     async def _carry_out(
         self,

@@ -64,9 +64,10 @@ class LocalSimulator(DeskSimulator):
         super().__init__(seed=seed, clock=clock)
         self.canaries = (CANARY_NAME, CANARY_MAIL)
         self.shelf = MemoryShelf()
+        self.answers_reads = False
         self.post = Post()
         self.hears = hears
-        self._smtp = SmtpServer(self.post, lambda: draw(self.faults, self.random))
+        self._smtp = SmtpServer(self.post, lambda: draw(self.faults, self.random, writes=True))
         self.imap = ImapServer(self.post)
         self._ports = (0, 0)
         self._written = 0
@@ -127,6 +128,7 @@ class LocalSimulator(DeskSimulator):
             order_number=wish.order_number,
             expected=wish.expected,
             amount=wish.amount,
+            mentions=wire.mentioned(f"{wish.subject} {wish.text}"),
         )
         self._put(f"mark/{mark}", ticket_id.encode())
         self._put("count/ticket", str(number).encode())
@@ -140,8 +142,13 @@ class LocalSimulator(DeskSimulator):
         return [self._held(doc) for doc in docs if doc.status is not TicketStatus.GONE]
 
     def reply(self, ticket_id: TicketId, text: str) -> None:
-        """Let the customer answer the last letter."""
+        """Let the customer answer the last letter; without a mailbox an agent notes it."""
         doc = self._doc(ticket_id, frozen=True)
+        self.log.add(ticket_id, "reply", "", DeskBy.CUSTOMER)
+        if not self.hears:
+            heard = wire.replied(doc, mail_id=f"<noted-{len(self.log)}@mail.invalid>", at=self.clock.now())
+            self._keep(wire.touched(heard, self.clock.now()))
+            return
         letters = self._mails(doc.mark)
         self._written += 1
         last = str(letters[-1]["Message-ID"]) if letters else f"<syncd.{doc.mark}.{'0' * 16}@mail.invalid>"
@@ -154,7 +161,6 @@ class LocalSimulator(DeskSimulator):
                 In_Reply_To=last,
             )
         )
-        self.log.add(ticket_id, "reply", "", DeskBy.CUSTOMER)
 
     def edit(
         self, ticket_id: TicketId, *, status: TicketStatus | None = None, state: TicketState | None = None
@@ -230,10 +236,19 @@ class LocalSimulator(DeskSimulator):
 
 
 def _text(mail: EmailMessage) -> str:
-    return str(mail.get_content()).replace("\r\n", "\n")
+    return str(mail.get_content()).replace("\r\n", "\n").rstrip("\n")
 
 
 def make(*, skus: int, seed: int, clock: Clock) -> LocalSimulator:
-    """Return a mail provider; it has no goods."""
-    del skus
-    return LocalSimulator(seed=seed, clock=clock)
+    """Return a mail provider, with so many tickets on the shelf."""
+    simulator = LocalSimulator(seed=seed, clock=clock)
+    for _ in range(skus):
+        simulator.open_ticket(Wish())
+    return simulator
+
+
+def make_deaf(*, skus: int, seed: int, clock: Clock) -> LocalSimulator:
+    """Return the same without a mailbox: IMAP is read in a thread, which virtual time does not know."""
+    simulator = make(skus=skus, seed=seed, clock=clock)
+    simulator.hears = False
+    return simulator

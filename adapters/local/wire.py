@@ -5,6 +5,7 @@ Only these documents hold whom a ticket is for; nothing else that the desk answe
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
@@ -52,7 +53,7 @@ class TicketDoc(msgspec.Struct, frozen=True, kw_only=True):
 
     `mark` is what replies are known by. `sending` are events whose letter was begun: one that is still here after a
     stop may or may not have gone out. `unsure` are letters of which nobody knows. `thread` are ids of mails, ours and
-    theirs, in their order. `bounced` is the status of the mail that came back.
+    theirs, in their order. `bounced` is the status of the mail that came back. `mentions` look like order numbers.
     """
 
     ticket_id: str
@@ -69,6 +70,7 @@ class TicketDoc(msgspec.Struct, frozen=True, kw_only=True):
     sku: str = ""
     quantity: int = 1
     order_number: str = ""
+    mentions: tuple[str, ...] = ()
     expected: str = ""
     amount: str = ""
     priority: Priority = Priority.NORMAL
@@ -85,6 +87,9 @@ class TicketDoc(msgspec.Struct, frozen=True, kw_only=True):
     bounced: str = ""
     follow_up_of: str = ""
 
+
+MOST_MENTIONS: Final = 20
+_NUMBER: Final = re.compile(r"#?(?=[A-Za-z0-9_-]*\d)(?:(?<=#)[A-Za-z0-9_-]{1,40}|[A-Za-z0-9_-]{4,40})")
 
 _DECODER: Final = msgspec.json.Decoder(TicketDoc)
 
@@ -113,7 +118,7 @@ def stated(doc: TicketDoc, *, read_at: Instant) -> Ticket:
         sku=Sku(doc.sku) if doc.sku else None,
         quantity=doc.quantity,
         order_number=doc.order_number,
-        order_numbers=(doc.order_number,) if doc.order_number else (),
+        order_numbers=tuple(dict.fromkeys(word for word in (doc.order_number, *doc.mentions) if word)),
         expected=doc.expected,
         amount=doc.amount,
         language=doc.language,
@@ -124,6 +129,12 @@ def stated(doc: TicketDoc, *, read_at: Instant) -> Ticket:
         created_at=doc.created_at,
         follow_up_of=TicketId(doc.follow_up_of) if doc.follow_up_of else None,
     )
+
+
+def mentioned(text: str) -> tuple[str, ...]:
+    """Return words that look like order numbers: they have a digit and four signs at least, or begin with #."""
+    words = (word.strip(",;:!?()[]<>\"'、。「」（）【】") for word in text.split())
+    return tuple(word for word in words if _NUMBER.fullmatch(word))[:MOST_MENTIONS]
 
 
 # --- changes ---------------------------------------------------------------------------------------------------------
@@ -146,6 +157,7 @@ def opened(wish: NewTicket, *, ticket_id: str, mark: str, now: Instant, parent: 
         sku=wish.sku or "",
         quantity=wish.quantity,
         order_number=wish.order_number,
+        mentions=mentioned(wish.subject),
         expected=wish.expected,
         amount=wish.amount,
         priority=wish.priority,

@@ -30,6 +30,7 @@ from syncd.sdk.channel import (
     WriteMode,
 )
 from syncd.sdk.errors import AuthError, ConfigError
+from syncd.sdk.features import Seal
 from syncd.sdk.renewing import TOTAL_S as TOKEN_TOTAL_S
 
 SECOND_US = 1_000_000
@@ -80,6 +81,10 @@ class ShopifyChannel:
     async def orders(self, cursor: str | None) -> OrderPage:
         """Read a page of orders that changed; None starts with the open ones."""
         return await self._orders.page(cursor)
+
+    async def proofs(self, order_ids: Sequence[str], seal: Seal) -> dict[str, tuple[str, ...]]:
+        """Return by what the buyers of these orders can be known."""
+        return await self._orders.proofs(order_ids, seal)
 
     async def fetch(self, order_ids: Sequence[str]) -> list[OrderSnapshot]:
         """Read these orders as they are now."""

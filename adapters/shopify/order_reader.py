@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from adapters.shopify import feed, order_nodes, orders, wire
+from adapters.shopify import contacts, feed, order_nodes, orders, wire
 from adapters.shopify.catalogue import Known
+from adapters.shopify.contacts import CONTACTS, ContactsData
 from adapters.shopify.documents import (
     FEED_LINES,
     FEED_PARTS,
@@ -20,6 +21,7 @@ from adapters.shopify.graphql import GraphQL
 from adapters.shopify.order_nodes import OrderNode
 from syncd.sdk.channel import Clock, Instant, OrderPage, OrderSnapshot
 from syncd.sdk.errors import ProtocolError, TransientError
+from syncd.sdk.features import Seal
 
 MOST_ROUNDS = 3
 """Readings of one order in several parts, until no change fell in between."""
@@ -58,6 +60,15 @@ class OrderReader:
         numbers = [order_id for order_id in dict.fromkeys(order_ids) if wire.is_number(order_id)]
         found = await self._by_id([wire.gid("Order", order_id) for order_id in numbers])
         return list(self._snapshots(found, read_at=read_at, fresh=True))
+
+    async def proofs(self, order_ids: Sequence[str], seal: Seal) -> dict[str, tuple[str, ...]]:
+        """Read whose these orders are, and return nothing but proofs of it."""
+        ids = [wire.gid("Order", order_id) for order_id in dict.fromkeys(order_ids) if wire.is_number(order_id)]
+        found: dict[str, tuple[str, ...]] = {}
+        for start in range(0, len(ids), ORDERS_PAGE):
+            asked = {"ids": ids[start : start + ORDERS_PAGE]}
+            found |= contacts.proofs(await self._graphql.ask(CONTACTS, asked, ContactsData), seal)
+        return found
 
     def _snapshots(
         self, found: Iterable[OrderNode], *, read_at: Instant, fresh: bool = False

@@ -14,10 +14,12 @@ from syncd.cli import (
     daemon,
     errands,
     goods,
+    incidents,
     keys,
     letters,
     listings,
     orders,
+    policies,
     postmortem,
     provision,
     release,
@@ -26,6 +28,7 @@ from syncd.cli import (
     tokens,
     upkeep,
     waiting,
+    whatif,
     why,
 )
 from syncd.cli.frame import BUG, INTERRUPTED, USAGE
@@ -49,6 +52,7 @@ app.command(name="doctor")(upkeep.doctor)
 app.command(name="status")(status.status)
 app.command(name="why")(why.why)
 app.command(name="postmortem")(postmortem.postmortem)
+app.command(name="whatif")(whatif.whatif)
 app.command(name="healthcheck")(status.healthcheck)
 app.command(name="adopt")(release.adopt)
 app.command(name="go")(release.go)
@@ -60,7 +64,7 @@ app.command(name="backup")(upkeep.backup)
 app.command(name="restore")(upkeep.restore)
 app.add_typer(stock.app, name="stock")
 app.add_typer(goods.skus, name="skus")
-app.add_typer(goods.policy, name="policy")
+app.add_typer(policies.policy, name="policy")
 app.add_typer(listings.app, name="listings")
 app.add_typer(orders.orders, name="orders")
 app.add_typer(keys.key, name="key")
@@ -69,6 +73,8 @@ app.add_typer(orders.ledger, name="ledger")
 app.add_typer(waiting.drift, name="drift")
 app.add_typer(waiting.brake, name="brake")
 app.add_typer(waiting.alerts, name="alerts")
+app.add_typer(incidents.app, name="incidents")
+app.add_typer(incidents.alternatives, name="alternatives")
 app.add_typer(letters.app, name="letters")
 app.add_typer(adapter.app, name="adapter")
 

@@ -20,6 +20,7 @@ from syncd.cli.adapter import factory, find
 from syncd.cli.frame import USAGE, Config, Failure, Json, Terminal, guarded, open_terminal
 from syncd.clock import SystemClock
 from syncd.sdk.channel import Adapter
+from syncd.sdk.desk import DeskAdapter
 
 SKUS: Final = 20
 Skus = Annotated[int, typer.Option("--skus", min=1, max=1_000_000, help="Goods that it has.")]
@@ -117,7 +118,9 @@ def simulate(
     asyncio.run(_serve(terminal, found, simulator, port=port, seconds=seconds))
 
 
-async def _serve(terminal: Terminal, found: Adapter, simulator: Any, *, port: int, seconds: float | None) -> None:
+async def _serve(
+    terminal: Terminal, found: Adapter | DeskAdapter, simulator: Any, *, port: int, seconds: float | None
+) -> None:
     serve = import_module("syncd.testing.simulators").serve
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -125,7 +128,8 @@ async def _serve(terminal: Terminal, found: Adapter, simulator: Any, *, port: in
     async with serve(simulator, port=port) as url:
         settings = {**simulator.settings(url), **simulator.queue_settings(url)}
         told = {"adapter": found.name, "url": url, "control": f"{url}/_sim", "settings": settings}
-        block = settings_block(found.name, settings)
+        table = "desks" if isinstance(found, DeskAdapter) else "channels"
+        block = settings_block(found.name, settings, table=table)
         terminal.show(
             told, lambda _: [terminal.say("simulate.serving", url=url), "", block, terminal.say("simulate.stop")]
         )
@@ -137,9 +141,9 @@ async def _serve(terminal: Terminal, found: Adapter, simulator: Any, *, port: in
             return
 
 
-def settings_block(name: str, settings: Mapping[str, Any]) -> str:
+def settings_block(name: str, settings: Mapping[str, Any], *, table: str = "channels") -> str:
     """Return the lines of a settings file that open an adapter with these settings."""
-    lines = [f"[channels.{name}]", f'adapter = "{name}"', "", f"[channels.{name}.settings]"]
+    lines = [f"[{table}.{name}]", f'adapter = "{name}"', "", f"[{table}.{name}.settings]"]
     return "\n".join([*lines, *(f"{key} = {toml(value)}" for key, value in settings.items())])
 
 

@@ -62,6 +62,8 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
             title="Webhooks missing",
             sentence="{account} does not send {topics}; orders still come by polling, only later",
         ),
+        "cancel_wish": Words(title="Buyer asks to cancel", sentence="{account}: order {order}"),
+        "webhook_out": Words(title="Events not taken", sentence="{endpoint} does not take our events: {reason}"),
     },
     "ja": {
         "low_stock": Words(title="在庫わずか", sentence="{sku}：残り{available}点"),
@@ -91,6 +93,8 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
             title="Webhook未登録",
             sentence="{account}から{topics}が届きません。注文はポーリングで遅れて取得します",
         ),
+        "cancel_wish": Words(title="キャンセル依頼", sentence="{account}：注文{order}"),
+        "webhook_out": Words(title="イベント送信失敗", sentence="{endpoint}がイベントを受け取りません：{reason}"),
     },
 }
 

@@ -91,8 +91,8 @@ def event_message(event: Waiting, *, topics: Topics, binary: bool) -> Message:
     expiry_s = None if lasting else EVENT_EXPIRY_S
     if lasting and not event.body:
         return Message(topic=topic, payload=b"", retain=True)
-    attributes = _attributes(event, instance=topics.instance)
     if binary:
+        attributes = _attributes(event, instance=topics.instance)
         return Message(
             topic=topic,
             payload=event.body,
@@ -101,8 +101,14 @@ def event_message(event: Waiting, *, topics: Topics, binary: bool) -> Message:
             content_type=_JSON,
             properties=tuple(attributes.items()),
         )
-    body = msgspec.json.encode({**attributes, "datacontenttype": _JSON, "data": msgspec.Raw(event.body)})
+    body = structured(event, instance=topics.instance)
     return Message(topic=topic, payload=body, retain=lasting, expiry_s=expiry_s, content_type=_STRUCTURED)
+
+
+def structured(event: Waiting, *, instance: str) -> bytes:
+    """Return an event as one JSON object: its attributes, and what it says in `data`."""
+    attributes = _attributes(event, instance=instance)
+    return msgspec.json.encode({**attributes, "datacontenttype": _JSON, "data": msgspec.Raw(event.body)})
 
 
 def rfc3339(instant: Instant) -> str:

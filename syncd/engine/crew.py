@@ -14,19 +14,23 @@ from syncd.engine.audit import Audit
 from syncd.engine.channels import Account
 from syncd.engine.conduct import ConductWatch
 from syncd.engine.dispatch import Dispatch
+from syncd.engine.incidents import IncidentWatch
 from syncd.engine.ingest import Ingest
 from syncd.engine.judging import HealthWatch
 from syncd.engine.keywatch import KeyWatch
 from syncd.engine.lagwatch import LagWatch, take_up_lags
 from syncd.engine.late import LateEnds
+from syncd.engine.lookout import Lookout, take_up_demand
 from syncd.engine.loops import Loop, Stage
 from syncd.engine.maintenance import run_maintenance
 from syncd.engine.notices import Queue
+from syncd.engine.planning import Planner
 from syncd.engine.plant import Plant
 from syncd.engine.poll import Poll
+from syncd.engine.proving import Proving
 from syncd.engine.shadow import Shadow
 from syncd.engine.shipdates import ShipDating
-from syncd.sdk.features import AccountHealth, KeyExpiry, LateOutcomes, Notices, ShipDates
+from syncd.sdk.features import AccountHealth, KeyExpiry, LateOutcomes, Notices, Proofs, ShipDates
 from syncd.store import accounts, actions, history, inbox
 from syncd.store.inbox import Entry
 
@@ -39,6 +43,7 @@ async def recover(plant: Plant) -> int:
     names, now = list(plant.roster), plant.clock.now()
     found = await plant.store.write(lambda conn: _recover(conn, names, now))
     await take_up_lags(plant)
+    await take_up_demand(plant)
     plant.intake.hint.set()
     return found
 
@@ -78,6 +83,8 @@ def engine_loops(plant: Plant) -> list[Loop]:
     loops = [
         Loop(name="ingest", stage=Stage.INGEST, run=decide),
         Loop(name="lags", stage=Stage.RELAY, run=LagWatch(plant).run),
+        Loop(name="exposure", stage=Stage.READERS, run=Lookout(plant, Planner(plant)).run),
+        Loop(name="incidents", stage=Stage.READERS, run=IncidentWatch(plant).run),
     ]
     for account in plant.roster.values():
         loops += account_loops(plant, account)
@@ -131,6 +138,8 @@ def feature_loops(plant: Plant, account: Account) -> list[Loop]:
         runs["conduct"] = ConductWatch(plant, account).run
     if isinstance(channel, ShipDates) and account.settings.ship_dates.enabled:
         runs["ship_dates"] = ShipDating(plant, account, channel).run
+    if isinstance(channel, Proofs) and plant.proof_key:
+        runs["proofs"] = Proving(plant, account, channel).run
     if account.pulse.windows:
         runs["maintenance"] = partial(run_maintenance, plant, account)
     return [Loop(name=f"{what}.{name}", stage=Stage.READERS, run=run) for what, run in runs.items()]

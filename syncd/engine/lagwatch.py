@@ -58,7 +58,7 @@ class LagWatch:
         """Write what changed, on the writer's thread."""
         lags, now = self._plant.house.lags, self._plant.clock.now()
         store.save(conn, lags.unsaved())
-        if "mqtt" in self._plant.house.sinks:
+        if self._plant.house.sinks:
             events = [event for account in self._plant.roster for event in self._tell(account, lags, now)]
             if events:
                 outbox.put(conn, events, now=now)
@@ -77,7 +77,7 @@ class LagWatch:
             "account": account,
             **{name: None if x is None else round(x, 3) for name, x in zip(names, found, strict=True)},
         }
-        return [outbox.Event(sink="mqtt", key=account, type="lag", body=msgspec.json.encode(body))]
+        return self._plant.house.events("lag", key=account, body=msgspec.json.encode(body))
 
 
 def told_of(lags: Lags, account: AccountId) -> Told:

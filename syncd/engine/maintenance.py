@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from syncd.core.terms import SECOND_US, AccountId, Instant
 from syncd.engine.channels import Account
 from syncd.engine.plant import Plant
+from syncd.engine.rules import House
 from syncd.engine.timing import nap
 from syncd.settings.windows import moment_of
 from syncd.store import accounts, outbox
@@ -35,8 +36,8 @@ async def run_maintenance(plant: Plant, account: Account, stop: asyncio.Event) -
 
 
 async def _note(plant: Plant, account: AccountId, end: Instant | None) -> None:
-    now, told = plant.clock.now(), "mqtt" in plant.house.sinks
-    if await plant.store.write(lambda conn: _write_down(conn, account, end, now=now, told=told)):
+    now, house = plant.clock.now(), plant.house
+    if await plant.store.write(lambda conn: _write_down(conn, account, end, now=now, house=house)):
         if end is None:
             plant.house.lags.resume(account, now)
             _log.info("maintenance.ended", account=account)
@@ -44,7 +45,7 @@ async def _note(plant: Plant, account: AccountId, end: Instant | None) -> None:
             _log.info("maintenance.began", account=account, until=moment_of(end).isoformat())
 
 
-def _write_down(conn: Connection, account: AccountId, end: Instant | None, *, now: Instant, told: bool) -> bool:
+def _write_down(conn: Connection, account: AccountId, end: Instant | None, *, now: Instant, house: House) -> bool:
     """Note begin or end; return False where the store says so already. A channel that was down before stays so."""
     known = accounts.accounts(conn).get(account)
     noted = known is not None and known.down_reason.startswith(_REASON)
@@ -54,9 +55,7 @@ def _write_down(conn: Connection, account: AccountId, end: Instant | None, *, no
     if noted or known.down_since is None:
         down_since = None if end is None else now
         accounts.set_account(conn, account, {"down_since": down_since, "down_reason": reason})
-    if told:
-        until = None if end is None else moment_of(end).isoformat()
-        body = msgspec.json.encode({"account": account, "until": until})
-        event = outbox.Event(sink="mqtt", key=account, type="channel.maintenance", body=body)
-        outbox.put(conn, [event], now=now)
+    until = None if end is None else moment_of(end).isoformat()
+    body = msgspec.json.encode({"account": account, "until": until})
+    outbox.put(conn, house.events("channel.maintenance", key=account, body=body), now=now)
     return True

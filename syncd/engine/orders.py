@@ -10,7 +10,9 @@ import msgspec
 
 from syncd.core.ledger import Comparison, MovementKind, Posting, Standing, compare
 from syncd.core.shown import Effect, spent
+from syncd.core.suspects import Missing, explained
 from syncd.core.terms import AccountId, CancelledBy, OrderLine, OrderSnapshot, SkuId, Span
+from syncd.engine.demand import Sold
 from syncd.engine.placing import OrderShelf, Stated
 from syncd.engine.replan import sold_here
 from syncd.engine.rules import Rules
@@ -140,6 +142,8 @@ def _apply(work: Work, change: _Change, shelf: OrderShelf) -> None:
     if found.standing is Standing.NEW and found.postings:
         _tell_sale(work, account, order, found)
         _note_sale(work, account, order)
+    if change.known is None and not order.test and found.standing in (Standing.NEW, Standing.IGNORED):
+        _note_demand(work, account, order, shelf)
 
 
 _BLAME = (CancelledBy.SELLER, CancelledBy.CHANNEL, CancelledBy.BUYER, CancelledBy.UNKNOWN)
@@ -162,7 +166,7 @@ def _line_of(order: OrderSnapshot, posting: Posting) -> str:
 
 
 def _tell_sale(work: Work, account: AccountId, order: OrderSnapshot, found: Comparison) -> None:
-    if "mqtt" not in work.house.sinks:
+    if not work.house.sinks:
         return
     sold = [
         {"sku": work.skus[posting.sku_id].code, "quantity": posting.committed}
@@ -185,6 +189,19 @@ def _note_sale(work: Work, account: AccountId, order: OrderSnapshot) -> None:
     work.sales.append(Sale(account=account, at=sold_at, by_message=by_message))
 
 
+def _note_demand(work: Work, account: AccountId, order: OrderSnapshot, shelf: OrderShelf) -> None:
+    """Have the demand learn from an order that was not known before, cancelled or closed ones too: they were wanted."""
+    lines = []
+    for line in order.lines:
+        sku_id = shelf.sku_of(account, line)
+        if sku_id is not None and line.quantity > 0:
+            parts = work.kits.get(sku_id) or ((sku_id, 1),)
+            open_ = all(sum(b.available for b in work.shelf(part).values()) > 0 for part, _ in parts)
+            lines.append((sku_id, line.quantity, open_))
+    if lines:
+        work.sold.append(Sold(account=account, at=min(order.ordered_at, work.now), lines=tuple(lines)))
+
+
 def _consume(work: Work, account: AccountId, posting: Posting, take: Span | None) -> None:
     """Let an order that may lie in the span of a suspect sale consume its hold."""
     left = posting.committed
@@ -192,11 +209,11 @@ def _consume(work: Work, account: AccountId, posting: Posting, take: Span | None
         return
     rules = work.house.rules.get(account)
     skew = 0 if rules is None else rules.skew_us
-    for suspect in _open_suspects(work, account, posting.sku_id):
-        late = take.latest is None or take.latest + skew >= suspect.since
-        if left > 0 and suspect.remaining > 0 and late and take.earliest - skew <= suspect.until:
-            used = min(left, suspect.remaining)
-            left -= used
+    found = _open_suspects(work, account, posting.sku_id)
+    wide = Span(earliest=take.earliest - skew, latest=None if take.latest is None else take.latest + skew)
+    parts = explained(wide, left, [Missing(since=x.since, until=x.until, units=x.remaining) for x in found])
+    for suspect, used in zip(found, parts, strict=True):
+        if used:
             lift(work, suspect, used, cause=f"order {posting.reference}")
 
 

@@ -67,10 +67,9 @@ def _write_down(conn: Connection, plant: Plant, account: AccountId, reason: str,
     else:
         alerts.clear_alert(conn, kind="channel_down", key=account, now=now)
         plant.house.lags.resume(account, now)
-    if "mqtt" in plant.house.sinks:
-        body = msgspec.json.encode({"account": account, "reason": reason})
-        kind = "channel.down" if reason else "channel.up"
-        outbox.put(conn, [outbox.Event(sink="mqtt", key=account, type=kind, body=body)], now=now)
+    body = msgspec.json.encode({"account": account, "reason": reason})
+    kind = "channel.down" if reason else "channel.up"
+    outbox.put(conn, plant.house.events(kind, key=account, body=body), now=now)
 
 
 async def run_pruning(plant: Plant, stop: asyncio.Event) -> None:
@@ -199,4 +198,5 @@ async def run_checks(plant: Plant, stop: asyncio.Event) -> None:
 def settings_mark(plant: Plant, account: AccountId) -> str:
     """Return what of the settings decides the targets of an account, as one text to compare."""
     rules = plant.roster[account].rules
-    return repr((rules.policy, rules.locations, sorted(rules.location_map.items())))
+    mine = [season for season in plant.house.seasons if not season.accounts or account in season.accounts]
+    return repr((rules.policy, mine, rules.locations, sorted(rules.location_map.items())))

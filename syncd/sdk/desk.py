@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from syncd.core.order_words import order_words
 from syncd.core.terms import Instant, OutcomeKind, Sku
 from syncd.core.tickets import (
     Contact,
@@ -51,6 +52,7 @@ __all__ = [
     "MessageKind",
     "NewTicket",
     "OutcomeKind",
+    "PacedDesk",
     "Priority",
     "Provisionable",
     "Shelf",
@@ -65,6 +67,7 @@ __all__ = [
     "TicketPage",
     "TicketState",
     "TicketStatus",
+    "order_words",
 ]
 
 
@@ -149,9 +152,18 @@ class DeskWebhooks(Protocol):
 
 
 @runtime_checkable
+class PacedDesk(Protocol):
+    """The desk knows ahead when it takes changes; before that an update would raise `NoTurn`."""
+
+    def update_delay_s(self) -> float:
+        """Return seconds until an `update` would be taken at once; 0.0 when now."""
+
+
+@runtime_checkable
 class LateTicketOutcomes(Protocol):
     """The desk works on changes in the background: `update` answers ACCEPTED, and their ends are told later.
 
+    A change that is awaited and comes again is ACCEPTED again, and not sent a second time.
     What a desk object awaits is forgotten with it: an ACCEPTED change of a former one is looked up by `find` and its
     marker, as an INDETERMINATE one is.
     """

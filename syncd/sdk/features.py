@@ -5,12 +5,13 @@ An adapter has a feature when its channel object has the methods. Errors are tho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
+from syncd.core.proofs import ProofKind, Seal
 from syncd.core.terms import Instant, Outcome
 from syncd.sdk.channel import Notice, SubscriptionReport
 from syncd.sdk.secret import Secret
@@ -32,8 +33,11 @@ __all__ = [
     "KeyIssue",
     "LateOutcomes",
     "Notices",
+    "ProofKind",
+    "Proofs",
     "Provisions",
     "Received",
+    "Seal",
     "ShipDates",
     "Undated",
     "WebhookAnswers",
@@ -268,3 +272,17 @@ class AccountHealth(Protocol):
 
     async def account_health(self) -> list[HealthFigure]:
         """Return the rates of the latest report; may take minutes."""
+
+
+# --- whose an order is --------------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class Proofs(Protocol):
+    """The channel tells by what a buyer can prove that an order is his, and never who that is."""
+
+    async def proofs(self, order_ids: Sequence[str], seal: Seal) -> Mapping[str, Sequence[str]]:
+        """Return the proofs of these orders by id: `seal` of the mail and of the phone, each where it is known.
+
+        Personal data lives within this call only: it is neither kept nor logged, nor part of an error.
+        """

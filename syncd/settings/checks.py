@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from syncd.sdk.address import LOOPBACK
+from syncd.settings.policies import PolicyDefaults, SeasonSettings
 from syncd.settings.report import Report
 from syncd.settings.shape import (
     POSTGRES_SCHEMES,
@@ -21,8 +22,10 @@ from syncd.settings.shape import (
     Mqtt,
     Pages,
     ShipDateSettings,
+    TimeRules,
 )
-from syncd.settings.windows import FORMS, WEEKDAYS, read_quiet, read_time, read_window, read_zone
+from syncd.settings.shape_public import OrderPageSettings, WebhookSettings
+from syncd.settings.windows import FORMS, WEEKDAYS, read_quiet, read_season, read_time, read_window, read_zone
 
 TOKEN_MIN_CHARACTERS = 22
 """22 characters of base64 hold 128 bits."""
@@ -39,6 +42,9 @@ HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9a
 CHANNEL_NAME = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
 
 CHANNEL_NAME_MAX = 32
+
+LANGUAGES = ("ja", "en", "zh")
+"""Languages of letters."""
 
 
 def split_url(url: str) -> SplitResult | None:
@@ -142,6 +148,46 @@ def check_letters(letters: Letters, report: Report) -> None:
             report.problem(report.place("letters", key), "holds a control character", "write it anew")
 
 
+ORIGIN = re.compile(r"https://[a-z0-9.-]+(?::[0-9]{1,5})?")
+
+
+def check_order_page(page: OrderPageSettings, report: Report) -> None:
+    """Check `[orderpage]`."""
+    for origin in page.embed_in:
+        if not ORIGIN.fullmatch(origin):
+            place = report.place("orderpage", "embed_in")
+            report.problem(place, f"not an origin: {origin!r}", 'write "https://shop.example.org"')
+    if page.smtp_url and not page.mail_from:
+        report.problem(report.place("orderpage", "mail_from"), "missing", "mail needs smtp_url and mail_from")
+
+
+WEBHOOK_MIN_CHARACTERS = 24
+
+
+def check_webhooks(webhooks: Mapping[str, WebhookSettings], report: Report) -> None:
+    """Check `[webhooks.*]`."""
+    for name, webhook in webhooks.items():
+        if not CHANNEL_NAME.fullmatch(name) or len(name) > CHANNEL_NAME_MAX:
+            message, remedy = "not a name for an endpoint", f"use a-z, 0-9, - and _, at most {CHANNEL_NAME_MAX}"
+            report.problem(report.place(f"webhooks.{name}"), message, remedy)
+        parts = split_url(webhook.url)
+        if not is_safe_web(webhook.url) or parts is None or parts.username or parts.password:
+            report.problem(report.place(f"webhooks.{name}", "url"), "expected an https address", 'write "https://..."')
+        if len(webhook.secret.reveal()) < WEBHOOK_MIN_CHARACTERS:
+            message = f"shorter than {WEBHOOK_MIN_CHARACTERS} characters"
+            report.problem(report.place(f"webhooks.{name}", "secret"), message, "make one: openssl rand -base64 24")
+
+
+def check_time_rules(rules: TimeRules, report: Report) -> None:
+    """Check `[timerules]`."""
+    for language, zone in rules.zones.items():
+        place = report.place("timerules", "zones")
+        if language not in LANGUAGES:
+            report.problem(place, f"no letters are written in {language}", f"use {', '.join(LANGUAGES)}")
+        elif fault := fault_of(read_zone, zone):
+            report.problem(place, fault, 'write zh = "Asia/Shanghai"')
+
+
 def check_channel_names(names: list[str], reserved: frozenset[str], report: Report) -> None:
     """Check that accounts have names that fit in topics, file names and environment variables, and stay apart there."""
     taken: dict[str, str] = {}
@@ -201,3 +247,34 @@ def fault_of(read: Callable[[str], object], text: str) -> str:
     except ValueError as error:
         return str(error)
     return ""
+
+
+def check_seasons(
+    seasons: Mapping[str, SeasonSettings],
+    policy: PolicyDefaults | None,
+    channels: Mapping[str, ChannelSettings],
+    report: Report,
+) -> None:
+    """Check `[seasons.*]`, and what `[policy]` says of channels."""
+    zone = "UTC" if policy is None or fault_of(read_zone, policy.zone) else policy.zone
+    if policy is not None:
+        if fault := fault_of(read_zone, policy.zone):
+            report.problem(report.place("policy", "zone"), fault, 'write "Asia/Tokyo"')
+        _check_names("policy", "priority", [policy.priority], channels, report)
+    for name, season in seasons.items():
+        title = f"seasons.{name}"
+        try:
+            read_season(season.since, season.until, zone=zone)
+        except ValueError as error:
+            report.problem(report.place(title, "since"), str(error), "write 2026-12-04T20:00+09:00 or 2026-12-04")
+        _check_names(title, "channels", season.channels, channels, report)
+        _check_names(title, "priority", [season.priority or ""], channels, report)
+
+
+def _check_names(
+    title: str, key: str, names: Iterable[str], channels: Mapping[str, ChannelSettings], report: Report
+) -> None:
+    for name in names:
+        if name and name not in channels:
+            known = ", ".join(channels) or "none"
+            report.problem(report.place(title, key), f"no channel is called {name}", f"there is: {known}")

@@ -14,22 +14,24 @@ from syncd.sdk.errors import ConfigError, Problem
 from syncd.settings import checks
 from syncd.settings.adapters import Installed
 from syncd.settings.credentials import Credentials
+from syncd.settings.policies import Brake, PolicyDefaults, SeasonSettings
 from syncd.settings.reading import Reader, Table
 from syncd.settings.report import Report, closest
 from syncd.settings.shape import (
     Alerts,
-    Brake,
     ChannelSettings,
     Daemon,
     Http,
+    Incidents,
     Letters,
     Mqtt,
     Pages,
-    PolicyDefaults,
     Retention,
     Settings,
     ShipDateSettings,
+    TimeRules,
 )
+from syncd.settings.shape_public import OrderPageSettings, WebhookSettings
 
 RUN_SECRETS: Final = Path("/run/secrets")
 
@@ -42,12 +44,15 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "mqtt": Mqtt,
     "alerts": Alerts,
     "letters": Letters,
+    "timerules": TimeRules,
+    "incidents": Incidents,
+    "orderpage": OrderPageSettings,
     "policy": PolicyDefaults,
     "brake": Brake,
     "retention": Retention,
 }
 
-TITLES: Final = frozenset(SECTIONS) | {"channels"}
+TITLES: Final = frozenset(SECTIONS) | {"channels", "seasons", "webhooks"}
 
 
 def locate(environ: Mapping[str, str]) -> Path | None:
@@ -80,12 +85,16 @@ def load(
     report = document.report
     sections = {name: document.section(name) for name in SECTIONS}
     channels = document.channels(Installed() if adapters is None else adapters)
+    seasons = document.seasons()
+    webhooks = document.webhooks()
+    checks.check_webhooks(webhooks, report)
     document.note_unknown()
     _check(sections, channels, report)
+    checks.check_seasons(seasons, sections["policy"], channels, report)
     if report.problems:
         raise ConfigError([*report.problems, *report.warnings])
-    kept = tuple(document.reader.kept)
-    return Settings(**sections, channels=channels, path=path, warnings=tuple(report.warnings), kept=kept)
+    made = {**sections, "channels": channels, "seasons": seasons, "webhooks": webhooks}
+    return Settings(**made, path=path, warnings=tuple(report.warnings), kept=tuple(document.reader.kept))
 
 
 def load_daemon(path: Path | None, *, environ: Mapping[str, str]) -> Daemon:
@@ -129,6 +138,30 @@ class Document:
         tables = {name: self._table(given, name, title=f"channels.{name}") for name in given}
         found = [self._channel(name, tables[name], adapters) for name in given if tables[name] is given[name]]
         return {channel.name: channel for channel in found if channel is not None}
+
+    def seasons(self) -> dict[str, SeasonSettings]:
+        """Return the seasons that are right, in the order of the file."""
+        given = self._table(self.tables, "seasons", title="seasons")
+        found = {}
+        for name in given:
+            title = f"seasons.{name}"
+            table = Table(title=title, given=self._table(given, name, title=title), secrets=name)
+            season = self.reader.read(SeasonSettings, table)
+            if season is not None:
+                found[name] = season
+        return found
+
+    def webhooks(self) -> dict[str, WebhookSettings]:
+        """Return the endpoints for events that are right, in the order of the file."""
+        tables = self._table(self.tables, "webhooks", title="webhooks")
+        found = {}
+        for name in tables:
+            title = f"webhooks.{name}"
+            table = Table(title=title, given=self._table(tables, name, title=title), secrets=f"webhook_{name}")
+            made = self.reader.read(WebhookSettings, table, name=name)
+            if made is not None:
+                found[name] = made
+        return found
 
     def note_unknown(self) -> None:
         """Note tables and environment variables that nothing reads."""
@@ -257,5 +290,7 @@ SECTION_CHECKS: Final[Mapping[str, Callable[[Any, Report], None]]] = {
     "pages": checks.check_pages,
     "mqtt": checks.check_mqtt,
     "alerts": checks.check_alerts,
+    "orderpage": checks.check_order_page,
     "letters": checks.check_letters,
+    "timerules": checks.check_time_rules,
 }

@@ -16,15 +16,12 @@ from msgspec import Meta
 from syncd.core.terms import AccountId
 from syncd.sdk.errors import Problem
 from syncd.sdk.secret import Secret
+from syncd.settings.policies import Brake, ExposureName, Limit, Loss, Percent, PolicyDefaults, SeasonSettings, Units
+from syncd.settings.shape_public import OrderPageSettings, WebhookSettings
 
 POSTGRES_SCHEMES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 
 SQLITE_FILE = "syncd.db"
-
-Units: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000)]
-"""Whole units of a good."""
-
-Percent: TypeAlias = Annotated[int, Meta(ge=0, le=100)]
 
 Days: TypeAlias = Annotated[int, Meta(ge=1, le=3_650)]
 
@@ -215,34 +212,43 @@ class Letters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyDefaults:
-    """What channels may show where neither the channel nor the SKU says otherwise: `[policy]`."""
+class TimeRules:
+    """What is due by the clock for those who wait: `[timerules]`. Each may be 0: never."""
 
-    safety_stock: Units = 0
-    """Units kept back on every channel."""
+    first_contact_h: Annotated[int, Meta(ge=0, le=168)] = 24
+    """Hours from an order within which a customer who waits is told of it. Half of them are left to your staff."""
 
-    safety_percent: Percent = 0
-    """Percent of what is available kept back on every channel, rounded up; the larger of both counts."""
+    refund_h: Annotated[int, Meta(ge=0, le=720)] = 48
+    """Hours from a confirmed cancel within which the money is returned. Your staff is called before they end."""
 
-    cap: Units | None = None
-    """The most that a channel shows. Left out: no cap."""
+    silence_days: Annotated[int, Meta(ge=0, le=90)] = 7
+    """Days without news after which somebody who waits is told that they are not forgotten."""
 
-    raise_delay_s: Annotated[float, Meta(ge=0.0, le=3_600.0)] = 5.0
-    """Seconds that a raise waits, so that a number that goes up and down is written once. Falls never wait."""
+    bump_h: Annotated[int, Meta(ge=0, le=720)] = 48
+    """Hours after which a question to a customer is repeated, twice, and then closed. Who waits goes on waiting."""
+
+    follow_up_days: Annotated[int, Meta(ge=0, le=90)] = 7
+    """Days after a cancel when the customer is asked whether everything is in order."""
+
+    zones: Mapping[str, str] = field(default_factory=dict)
+    """Time zones of customers by their language (ja, en, zh), for quiet hours. Others: as in [letters]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Brake:
-    """When a change by hand or import is held for a person: `[brake]`. Falls from orders always pass."""
+class Incidents:
+    """What follows an oversell that lasts: `[incidents]`."""
 
-    share: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.2
-    """Hold a change that would take more than this share of the released listings to zero, or raise as many."""
+    enabled: bool = True
+    """Whether an incident is opened: cause, orders that lose, what to offer, what would have prevented it."""
 
-    minimum: Annotated[int, Meta(ge=0, le=1_000_000)] = 20
-    """A change of fewer listings than this passes, whatever the share."""
+    settle_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 120.0
+    """Seconds that an oversell has to last before it is one: many a suspect sale explains itself."""
 
-    factor: Annotated[float, Meta(gt=1.0, le=1_000_000.0)] = 10.0
-    """A listing counts as raised when it would show more than this many times what it shows."""
+    losers: Literal["latest", "smallest"] = "latest"
+    """Which orders lose: those that came last, or the smallest by amount."""
+
+    automatic: tuple[Literal["crossed", "count", "supplier"], ...] = ()
+    """Causes for which the apology goes out by itself. For all others it waits for a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,6 +318,12 @@ class ChannelSettings:
     sweep_s: Annotated[float, Meta(ge=60.0, le=7 * 86_400.0)] = 3_600.0
     """Seconds in which every listing is read once and compared with what it should show."""
 
+    exposure: ExposureName | None = None
+    """How units are shared here; "allotment" on one channel of a SKU means all. Left out: as in [policy]."""
+
+    loss: Loss | None = None
+    """How many sold units one oversold unit costs here. Left out: as in [policy]."""
+
     safety_stock: Units | None = None
     """Units kept back on this channel. Left out: as in [policy]."""
 
@@ -320,6 +332,21 @@ class ChannelSettings:
 
     cap: Units | None = None
     """The most that this channel shows. Left out: as in [policy]."""
+
+    share: Percent | None = None
+    """The most that this channel shows, in percent of what is available. Left out: no share."""
+
+    preorder: bool | None = None
+    """Sell units that are on their way here. Left out: as in [policy]."""
+
+    hide: bool | None = None
+    """Close pages that show 0 here. Left out: as in [policy]."""
+
+    purchase_limit: Limit | None = None
+    """The most units that one order may have here. Left out: as in [policy]."""
+
+    max_lateness_s: Annotated[float, Meta(ge=0.0, le=2 * 86_400.0)] | None = None
+    """How late an order may become known at most, for allotments. Left out: as the adapter promises."""
 
     drift: Literal["enforce", "adopt"] = "enforce"
     """A number that somebody changed on the channel: "enforce" writes ours again, "adopt" takes it as a movement."""
@@ -354,9 +381,14 @@ class Settings:
     mqtt: Mqtt = field(default_factory=Mqtt)
     alerts: Alerts = field(default_factory=Alerts)
     letters: Letters = field(default_factory=Letters)
+    timerules: TimeRules = field(default_factory=TimeRules)
+    incidents: Incidents = field(default_factory=Incidents)
     policy: PolicyDefaults = field(default_factory=PolicyDefaults)
+    seasons: Mapping[str, SeasonSettings] = field(default_factory=dict)
     brake: Brake = field(default_factory=Brake)
     retention: Retention = field(default_factory=Retention)
+    orderpage: OrderPageSettings = field(default_factory=OrderPageSettings)
+    webhooks: Mapping[str, WebhookSettings] = field(default_factory=dict)
     channels: Mapping[str, ChannelSettings] = field(default_factory=dict)
     path: Path | None = None
     warnings: tuple[Problem, ...] = ()

@@ -36,6 +36,8 @@ KINDS: Final = frozenset(
         "oversell",
         "drift",
         "webhook_lost",
+        "webhook_out",
+        "cancel_wish",
     }
 )
 

@@ -162,18 +162,24 @@ def due(conn: Connection, account: AccountId, *, lanes: Collection[Lane], now: I
 def due_count(conn: Connection, account: AccountId, *, lanes: Collection[Lane], now: Instant, most: int) -> int:
     """Return how many listings have work that is due in these lanes; counting ends at `most`."""
     values = {"account": account, "lanes": listed(conn, [int(lane) for lane in lanes]), "now": now, "most": most}
-    return int(conn.execute(_DUE_COUNT, values).scalar_one())
+    return int(fetch_all(conn, _DUE_COUNT, values)[0][0])
 
 
 def next_due(conn: Connection, account: AccountId, *, lanes: Collection[Lane]) -> Instant | None:
     """Return when the next work of these lanes is due."""
     wanted = listed(conn, [int(lane) for lane in lanes])
-    return conn.execute(_NEXT_DUE, {"account": account, "lanes": wanted}).scalar()
+    found: Instant | None = fetch_all(conn, _NEXT_DUE, {"account": account, "lanes": wanted})[0][0]
+    return found
 
 
 def count(conn: Connection, account: AccountId) -> int:
     """Return how many listings an account has."""
     return int(conn.execute(select(func.count()).where(_LISTING.c.account == account)).scalar_one())
+
+
+def any_placed(conn: Connection) -> bool:
+    """Say whether a listing sells from a place of its own."""
+    return conn.execute(select(_LISTING.c.id).where(_LISTING.c.location != "").limit(1)).first() is not None
 
 
 def busy(conn: Connection) -> int:

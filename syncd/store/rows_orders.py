@@ -30,3 +30,22 @@ class ShipmentRow(SQLModel, table=True):
     shipped_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     expected_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     delivered_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+
+
+class OrderProofRow(SQLModel, table=True):
+    """A keyed hash by which the buyer of an order is known (`core.proofs`); an empty one says that there is none."""
+
+    __tablename__ = "order_proof"
+    __table_args__ = (Index("order_proof_at", "at"), {"sqlite_with_rowid": False})
+    order_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    proof: str = Field(primary_key=True)
+    key_id: str
+    at: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class CancelWishRow(SQLModel, table=True):
+    """The buyer of an order asked to cancel it; a person decides."""
+
+    __tablename__ = "cancel_wish"
+    order_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    at: int = Field(sa_column=Column(BigInteger, nullable=False))

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
+from syncd.core.history import Drifted, History, Moved, Place, SoldLine, Suspected, Written, line_of
 from syncd.core.terms import AccountId, Instant, SkuId
 from syncd.store import ledger
 from syncd.store.rows import (
@@ -48,120 +48,6 @@ MOST_ROWS = 1_000
 """Most suspect sales and most foreign changes, the last ones."""
 RESENT_LOOKED_AT = 5_000
 """Among so many of the last writes those are looked for that were sent again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
-    """One entry of the ledger. `at` is when it happened, `recorded_at` when syncd knew it."""
-
-    id: int
-    at: Instant
-    recorded_at: Instant
-    kind: str
-    location: str
-    on_hand: int
-    committed: int
-    held: int
-    source: str
-    reference: str
-    reason: str
-    actor: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SoldLine:
-    """The line of an order that a movement is of. `sku` is what was sold: the SKU itself or a kit that holds it."""
-
-    account: str
-    order_id: str
-    number: str
-    line_id: str
-    remote_id: str
-    sku: str
-    ordered_at: Instant
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """A listing that shows these units: of the SKU, or of a kit that holds it. `seen` is the last reading of it."""
-
-    id: int
-    account: str
-    remote_id: str
-    sku: str
-    target: int | None
-    seen: int | None
-    seen_at: Instant | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """A number that was sent to a listing, and how it ended; `effect_until`: by then it took effect, or never will."""
-
-    id: int
-    listing_id: int
-    quantity: int
-    target: int
-    delta: int | None
-    mode: str
-    state: str
-    intended_at: Instant
-    answered_at: Instant | None
-    effect_until: Instant | None
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suspected:
-    """Units that were held for a sale that a channel had not told of."""
-
-    id: int
-    account: str
-    listing_id: int
-    quantity: int
-    remaining: int
-    since: Instant
-    until: Instant
-    closed_at: Instant | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drifted:
-    """A number that somebody else changed."""
-
-    id: int
-    account: str
-    listing_id: int
-    seen: int
-    expected_low: int
-    expected_high: int
-    state: str
-    at: Instant
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """Everything about the units of one SKU.
-
-    `before` is what was on hand, committed and held before the first of `movements` (not zero where older ones were
-    left out, which `cut` says). `opened_at` is when the SKU was counted first. `sold` goes by (source, `order:line`),
-    the beginning of a movement's reference. `writes_since` is when the oldest write was intended that is kept, or was
-    looked at; None where every write is there. `oversold_at`, `oversell_over_at`: the last alert of an oversell.
-    """
-
-    sku: str
-    opened_at: Instant | None
-    before: tuple[int, int, int]
-    movements: tuple[Moved, ...]
-    cut: bool
-    sold: Mapping[tuple[str, str], SoldLine]
-    listings: tuple[Place, ...]
-    writes: tuple[Written, ...]
-    writes_since: Instant | None
-    suspects: tuple[Suspected, ...]
-    drifts: tuple[Drifted, ...]
-    oversold_at: Instant | None
-    oversell_over_at: Instant | None
 
 
 def sku_histories(conn: Connection, code: str, *, since: Instant | None) -> list[History] | None:
@@ -257,11 +143,6 @@ def _before(conn: Connection, sku_id: SkuId, movements: tuple[Moved, ...]) -> tu
     query = select(*sums).where(c.sku_id == sku_id)
     row = conn.execute(query.where(c.id < movements[0].id) if movements else query).one()
     return int(row[0]), int(row[1]), int(row[2])
-
-
-def line_of(reference: str) -> str:
-    """Return the `order:line` at the beginning of an order's movement (`order:line:what:units@version`)."""
-    return reference.rsplit(":", 2)[0]
 
 
 def _sold(conn: Connection, codes: Mapping[SkuId, str], movements: Iterable[Moved]) -> dict[tuple[str, str], SoldLine]:

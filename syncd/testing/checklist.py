@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["RULES", "problems"]
+__all__ = ["DESK_RULES", "RULES", "problems"]
 
 RULES: dict[str, str] = {
     "readme-setup": "README.md leads a shop owner through the set-up, step by step",
@@ -49,14 +49,25 @@ RULES: dict[str, str] = {
     "conformance": "the kit of syncd.testing.conformance passes, over sockets and in virtual time",
     "wire-tables": "parsing and rendering are tested by tables, against the vendor's own samples where there are any",
 }
-"""What is asked of every adapter."""
+"""What is asked of every adapter of a channel."""
+
+_CHANNELS_ONLY = frozenset({"whole-catalogue", "complete-feed", "gives-told", "webhooks-restored", "version-pinned"})
+
+DESK_RULES: dict[str, str] = {
+    **{name: text for name, text in RULES.items() if name not in _CHANNELS_ONLY},
+    "told-once": "a letter whose end is not known is looked up by its marker, and never sent twice",
+    "texts-not-kept": "what customers write and who they are is not kept, but words that look like order numbers",
+    "owners-named": "messages that the desk sends by rules of its own are in the profile, as they are switched on",
+    "set-up-repeatable": "the set-up has a plan, can be repeated, and touches nothing of the shop's own",
+}
+"""What is asked of every adapter of a desk."""
 
 STATES = ("done", "exempt")
 _KEYS = {"id", "state", "reason"}
 
 
-def problems(path: Path) -> list[str]:
-    """Return everything wrong with a checklist; empty when it is whole."""
+def problems(path: Path, *, rules: Mapping[str, str] = RULES) -> list[str]:
+    """Return everything wrong with a checklist that is held against `rules`; empty when it is whole."""
     try:
         held = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -66,19 +77,19 @@ def problems(path: Path) -> list[str]:
     entries = held.get("rule", [])
     if set(held) - {"rule"} or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         return [f"{path}: holds something else than [[rule]]"]
-    return [f"{path}: {problem}" for problem in _problems(entries)]
+    return [f"{path}: {problem}" for problem in _problems(entries, rules)]
 
 
-def _problems(entries: list[dict[str, Any]]) -> Iterator[str]:
+def _problems(entries: list[dict[str, Any]], rules: Mapping[str, str]) -> Iterator[str]:
     ids = [str(entry.get("id", "")) for entry in entries]
     for entry, name in zip(entries, ids, strict=True):
-        yield from (f"{name}: {problem}" for problem in _entry_problems(entry))
+        yield from (f"{name}: {problem}" for problem in _entry_problems(entry, rules))
     yield from (f"{name}: stands twice" for name, number in Counter(ids).items() if number > 1)
-    yield from (f"{name}: is missing ({text})" for name, text in RULES.items() if name not in ids)
+    yield from (f"{name}: is missing ({text})" for name, text in rules.items() if name not in ids)
 
 
-def _entry_problems(entry: dict[str, Any]) -> Iterator[str]:
-    if entry.get("id") not in RULES:
+def _entry_problems(entry: dict[str, Any], rules: Mapping[str, str]) -> Iterator[str]:
+    if entry.get("id") not in rules:
         yield "no such rule"
     if entry.get("state") not in STATES:
         yield f"state is not one of {', '.join(STATES)}"

@@ -36,13 +36,14 @@ class DeskSimulator(SimulatedRemote):
     """The simulated remote of one desk; `canaries` are its customers' names and addresses, and what they write.
 
     `shelf` is where an adapter opened on it has to keep its documents, for a desk whose tickets are documents; None
-    leaves that to who opens it.
+    leaves that to who opens it. `answers_reads` is off where reading a ticket asks nobody.
     """
 
     def __init__(self, *, seed: int, clock: Clock) -> None:
         super().__init__(seed=seed, clock=clock)
         self.log = DeskLog(clock)
         self.shelf: Shelf | None = None
+        self.answers_reads = True
 
     def control_routes(self) -> list[web.RouteDef]:
         """Return the control API of a desk."""
@@ -73,6 +74,12 @@ class DeskSimulator(SimulatedRemote):
     @abstractmethod
     def delete(self, ticket_id: TicketId) -> None:
         """Let an agent delete a ticket; raises `Unknown`, and `Unsupported` where there is no such thing."""
+
+    def prepare(self, *, webhook_url: str = "") -> None:
+        """Let there be what changes of tickets need, as an earlier set-up by the adapter would have left it.
+
+        With a `webhook_url` only the webhook is added to what is there.
+        """
 
     def own_setup(self) -> Mapping[str, str]:
         """Return everything that is set up here (rules, fields, ...) by its kind and id, each as one text."""

@@ -23,8 +23,9 @@ class Faults:
     """What a simulated remote does wrong: rates in [0, 1] per request or webhook, names in `_s` are seconds.
 
     `refuse` sends away before any effect: by 503, or by closing the connection. `cut_after_effect` does what was asked
-    and closes the connection without an answer. `error_5xx`, `too_many` (429) and `html` (a page with status 200) have
-    no effect. `stale_reads` answers what was true a while ago. Webhooks are lost, sent twice, or up to so late.
+    and closes the connection without an answer, `cut_writes` the same for all but GET. `error_5xx`, `too_many` (429)
+    and `html` (a page with status 200) have no effect. `stale_reads` answers what was true a while ago. Webhooks are
+    lost, sent twice, or up to so late.
 
     A remote with faults of its own has them in a class made of this one.
 
@@ -34,6 +35,7 @@ class Faults:
     latency_s: float = 0.0
     refuse: float = 0.0
     cut_after_effect: float = 0.0
+    cut_writes: float = 0.0
     error_5xx: float = 0.0
     too_many: float = 0.0
     html: float = 0.0
@@ -85,8 +87,8 @@ class Trouble(StrEnum):
     CUT = "cut"
 
 
-def draw(faults: Faults, random: SeededRandom) -> Trouble:
-    """Decide what becomes of one request."""
+def draw(faults: Faults, random: SeededRandom, *, writes: bool = False) -> Trouble:
+    """Decide what becomes of one request; `writes` says that it may change something."""
     if random.happens(faults.refuse):
         return Trouble.DROPPED if random.happens(0.5) else Trouble.UNAVAILABLE
     chances = (
@@ -94,5 +96,6 @@ def draw(faults: Faults, random: SeededRandom) -> Trouble:
         (faults.too_many, Trouble.TOO_MANY),
         (faults.html, Trouble.HTML),
         (faults.cut_after_effect, Trouble.CUT),
+        (faults.cut_writes if writes else 0.0, Trouble.CUT),
     )
     return next((trouble for chance, trouble in chances if random.happens(chance)), Trouble.NONE)

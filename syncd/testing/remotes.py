@@ -106,7 +106,9 @@ class SimulatedRemote(ABC):
                 return await handler(request)
             async with self._counted():
                 await asyncio.sleep(self.faults.latency_s)
-                return await self._answer(draw(self.faults, self.random), request, handler)
+                return await self._answer(
+                    draw(self.faults, self.random, writes=request.method != "GET"), request, handler
+                )
 
         return troubled
 

@@ -16,6 +16,7 @@ import msgspec
 
 from syncd.core.terms import AccountId, ListingInfo, ListingRef, OrderSnapshot, Seen
 from syncd.sdk.channel import Adapter, Channel, Context, Profile, SimulatorFactory
+from syncd.sdk.desk import DeskAdapter
 from syncd.sdk.errors import ChannelError, ProtocolError
 from syncd.sdk.loop_clock import LoopClock
 from syncd.sdk.secret import Secret
@@ -224,13 +225,13 @@ class Stage:
             hold(not found, f"{what} holds a secret or a buyer's data")
 
 
-def secret_names(adapter: Adapter) -> list[str]:
+def secret_names(adapter: Adapter | DeskAdapter) -> list[str]:
     """Return the settings that are secrets."""
     hints = get_type_hints(adapter.settings)
     return [name for name, hint in hints.items() if hint is Secret or Secret in get_args(hint)]
 
 
-def settings_of(adapter: Adapter, given: Mapping[str, Any]) -> Any:
+def settings_of(adapter: Adapter | DeskAdapter, given: Mapping[str, Any]) -> Any:
     """Make an adapter's settings from what stands in TOML; raises `msgspec.ValidationError` for what does not fit."""
     return msgspec.convert(dict(given), adapter.settings, dec_hook=_secret)
 
@@ -269,7 +270,7 @@ async def staged(kit: Kit, *, skus: int) -> AsyncIterator[Stage]:
         given = simulator.settings(url)
         context = _context(session, clock)
         channel = await stack.enter_async_context(kit.adapter.open(settings_of(kit.adapter, given), context))
-        heard = stack.enter_context(_Ear())
+        heard = stack.enter_context(Ear())
         stage = Stage(
             kit=kit, simulator=simulator, channel=channel, context=context, clock=clock, given=given, server=server
         )
@@ -294,7 +295,7 @@ def uuid(number: int) -> str:
     return f"{START // 1000:012x}"[:8] + f"-{START // 1000 & 0xFFFF:04x}-7000-8000-{number:012x}"
 
 
-class _Ear(logging.Handler):
+class Ear(logging.Handler):
     """Hears what is logged while a case plays."""
 
     def __init__(self) -> None:
@@ -302,6 +303,7 @@ class _Ear(logging.Handler):
         self.texts: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Keep what a record says."""
         self.texts.append(self.format(record))
 
     def __enter__(self) -> Self:

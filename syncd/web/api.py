@@ -12,7 +12,8 @@ needs `Authorization: Bearer TOKEN`, and without any token nobody gets in. All p
 | `POST stock/count` | `rows` of `sku`, `quantity`, `location`?, `counted`?, `counted_at`? |
 | `POST stock/move` | `move` (`receive`, `adjust`, `damage`), `at`?, `rows` of `sku`, `quantity`, `location`? |
 | `GET skus`, `POST skus` | `rows` of `sku`, `title`?, `components`? (of `sku`, `quantity`) |
-| `POST policy` | `rows` of `sku`, `account`?, `safety_stock`?, `safety_percent`?, `cap`? |
+| `POST policy` | `rows` of `sku`, `account`?, values?, and for a season `season`, `since`, `until` |
+| `GET policy/SKU` | what was set for it, and what is in force on each account |
 | `GET listings` | pages of `account`, `text`, `unmapped`, `parked`, `held`, `vanished` |
 | `GET listings/matches`, `POST mappings` | `rows` of `account`, `remote_id`, `remote_location`?, `sku` (or null) |
 | `POST listings/refresh` | `account`? |
@@ -21,6 +22,8 @@ needs `Authorization: Bearer TOKEN`, and without any token nobody gets in. All p
 | `POST orders/ACCOUNT/ID/cancel` | `reason`, `lines`? of `line_id`, `quantity`; on the control socket only |
 | `GET inquiries` | open inquiries about stock, asked now; `account`? |
 | `GET account-health` | how each channel judges the shop |
+| `GET incidents`, `GET incidents/N`, `POST incidents/N/close` | `state`, `sku`; `reason`? |
+| `GET alternatives`, `POST alternatives` | `sku`?; `rows` of `sku`, `alternative`, `note`? |
 | `GET ledger/verify` | every difference |
 | `GET`, `POST adopt` | `believe`? or `rows` of a count, `apply`? |
 | `GET accounts/NAME/go`, `POST accounts/NAME/go`, `.../pause` | `reason`? |
@@ -54,10 +57,13 @@ from syncd.web import (
     api_adopt,
     api_control,
     api_errands,
+    api_incidents,
     api_listings,
     api_orders,
+    api_policy,
     api_stock,
     api_tokens,
+    api_whatif,
     api_why,
 )
 from syncd.web.api_gate import Gate, Serve
@@ -135,11 +141,14 @@ def api_routes(standings: Standings, explain: api_why.Explain | None) -> list[Ro
     tables = (
         routes_of(standings),
         api_why.routes_of(explain),
+        api_whatif.ROUTES,
         api_stock.ROUTES,
+        api_policy.ROUTES,
         api_listings.ROUTES,
         api_orders.ROUTES,
         api_control.ROUTES,
         api_errands.ROUTES,
+        api_incidents.ROUTES,
         api_adopt.ROUTES,
         api_tokens.ROUTES,
     )

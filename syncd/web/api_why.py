@@ -10,8 +10,9 @@ import msgspec
 from aiohttp import web
 from sqlalchemy import Connection
 
+from syncd.core.history import History
 from syncd.core.terms import Instant
-from syncd.store.views_history import History, order_histories, sku_histories
+from syncd.store.views_history import order_histories, sku_histories
 from syncd.web.api_facts import When, instant_of
 from syncd.web.api_listings import require_account
 from syncd.web.api_shape import shaped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -10,10 +11,13 @@ from syncd.core.conduct import Finding
 from syncd.core.exposure import Policy
 from syncd.core.facts import Fact
 from syncd.core.lag import Figures
+from syncd.core.season import Season
 from syncd.core.terms import AccountId, Instant, Location, Outcome
+from syncd.letters import Texts
 from syncd.sdk.channel import Clock
 from syncd.sdk.features import CancelWish, HealthFigure, Inquiry, Key
 from syncd.settings import Settings
+from syncd.store.outbox import Event
 from syncd.store.session import Store
 
 
@@ -172,9 +176,19 @@ class Lags(Protocol):
     def delayed(self, account: AccountId) -> int:
         """Return how many lags were not measured because the account was away."""
 
+    def knowledge_s(self, account: AccountId, share: float) -> float:
+        """Return within how many seconds this share of the sales there is heard of."""
+
+    def visible_s(self, account: AccountId, share: float) -> float:
+        """Return within how many seconds this share of decisions to lower a number show there."""
+
 
 class House(Protocol):
     """What is the same for all accounts."""
+
+    @property
+    def seasons(self) -> Sequence[Season]:
+        """Return the seasons of the settings."""
 
     @property
     def shadow(self) -> bool:
@@ -183,6 +197,9 @@ class House(Protocol):
     @property
     def lags(self) -> Lags:
         """Return what was measured of lags."""
+
+    def events(self, kind: str, *, key: str, body: bytes) -> list[Event]:
+        """Return something to tell, once for each sink that carries events."""
 
     def caution(self, account: AccountId) -> float:
         """Return how many times as dear an oversold unit is on an account as it usually is."""
@@ -218,6 +235,18 @@ class Plant(Protocol):
     @property
     def errands(self) -> Errands:
         """Return what a person may have done at a channel right now."""
+
+    @property
+    def texts(self) -> Texts:
+        """Return the texts for customers."""
+
+    @property
+    def counts(self) -> Counter[tuple[str, ...]]:
+        """Return what was answered so far, by names of few values: metrics tell it."""
+
+    @property
+    def proof_key(self) -> bytes:
+        """Return what proofs of buyers are made with; empty while there is no order page."""
 
     @property
     def epoch(self) -> int:

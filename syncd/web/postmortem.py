@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from syncd.core.ledger import MovementKind
-from syncd.core.terms import SECOND_US, Instant
-from syncd.store.views import moment, moment_or_none
-from syncd.store.views_history import Drifted, History, Moved, Place, SoldLine, Written, line_of
-from syncd.web.crossings import (
+from syncd.core.crossings import (
     Crossed,
     Incident,
     Loser,
@@ -20,6 +16,10 @@ from syncd.web.crossings import (
     incidents,
     smallest_safety_stock,
 )
+from syncd.core.history import Drifted, History, Moved, Place, SoldLine, Written, line_of
+from syncd.core.ledger import MovementKind
+from syncd.core.terms import SECOND_US, Instant
+from syncd.store.views import moment, moment_or_none
 
 MOST_ENTRIES: Final = 500
 """Most entries of one timeline, the last ones."""
@@ -80,7 +80,7 @@ class CrossedTold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoserTold:
-    """An order for which the units are missing; the words are those of `crossings.Loser`."""
+    """An order for which the units are missing; the words are those of `core.crossings.Loser`."""
 
     account: str
     order: str

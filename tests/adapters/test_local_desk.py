@@ -425,8 +425,8 @@ def test_right_settings_have_no_problems() -> None:
 
 
 def test_the_checklist_is_whole() -> None:
-    """Every rule of adapters is done, or exempt with a reason."""
+    """Every rule of desk adapters is done, or exempt with a reason."""
     folder = Path(__file__).resolve().parents[2] / "adapters" / "local"
-    assert checklist.problems(folder / "checklist.toml") == []
+    assert checklist.problems(folder / "checklist.toml", rules=checklist.DESK_RULES) == []
     told = (folder / "README.md").read_text(encoding="utf-8")
     assert [field.name for field in dataclasses.fields(LocalSettings) if f"`{field.name}`" not in told] == []

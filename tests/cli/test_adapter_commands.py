@@ -239,11 +239,36 @@ async def test_installed_adapters_are_listed(shell: Shell) -> None:
     assert "shopify" in (await shell.run("adapter", "list")).out
 
 
+async def test_installed_desks_are_listed(shell: Shell) -> None:
+    """A desk is told as one, with the features that it has."""
+    rows = {row["name"]: row for row in await shell.json("adapter", "list")}
+    assert (rows["zendesk"]["kind"], rows["shopify"]["kind"]) == ("desk", "channel")
+    assert rows["zendesk"]["features"] == ["DeskWebhooks", "PacedDesk", "LateTicketOutcomes", "Provisionable", "Health"]
+    assert rows["zendesk"]["problem"] == ""
+
+
+async def test_a_desk_is_tested_by_its_own_kit(shell: Shell) -> None:
+    """The kit of desks is run for a desk, and a case of channels is none of it."""
+    ended = await shell.run("adapter", "test", "zendesk", "--case", "update:*", "--json")
+    assert ended.code == 0
+    assert {row["result"] for row in ended.json["cases"]} == {"passed"}
+    assert len(ended.json["cases"]) > 5
+    assert (await shell.run("adapter", "test", "zendesk", "--case", "push:*")).code == 64
+
+
+def test_a_desk_is_simulated(capsys: pytest.CaptureFixture[str]) -> None:
+    """The simulated account of a desk tells the settings to connect, in the table of desks."""
+    assert entry(["simulate", "zendesk", "--seconds", "0.01"]) == 0
+    out = capsys.readouterr().out
+    assert "[desks.zendesk.settings]" in out
+    assert 'client_id = "syncd_run"' in out
+
+
 async def test_a_broken_adapter_is_listed(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """An adapter that cannot be imported is told with what is wrong, beside the others."""
     real = adapter.entry_points(group=adapter.GROUP)
     broken = type(next(iter(real)))(name="broken", value="no_such_module:ADAPTER", group=adapter.GROUP)
-    monkeypatch.setattr(adapter, "entry_points", lambda group: [broken, *real])
+    monkeypatch.setattr(adapter, "entry_points", lambda group: [broken, *real] if group == adapter.GROUP else [])
     rows = {row["name"]: row for row in await shell.json("adapter", "list")}
     assert "no_such_module" in rows["broken"]["problem"]
     assert rows["memory"]["problem"] == ""

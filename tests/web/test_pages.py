@@ -10,8 +10,11 @@ import pytest
 from jinja2 import Environment, nodes
 
 from syncd.core.brake import BrakeRule
+from syncd.core.conduct import Finding
 from syncd.core.facts import AccountFact, AccountState
 from syncd.core.terms import AccountId, PaymentStatus
+from syncd.engine.channels import Conduct, Judgement
+from syncd.sdk.features import HealthFigure, Key
 from syncd.store.ledger import shelves, skus_by_code
 from syncd.store.views_listings import brakes
 from syncd.web.pages import words
@@ -187,6 +190,47 @@ async def test_orders_are_a_file_too(rig: Rig, look: Looker) -> None:
     assert "注文番号" in file.text
     assert "1001" in file.text
     assert "1001" not in (await look.get("/orders.csv?account=mall&encoding=shift_jis")).text
+
+
+async def test_incidents_tell_who_lost_and_why(rig: Rig, look: Looker) -> None:
+    """An oversold SKU is listed while it lasts, with the order that lost, by how much, and a remedy."""
+    assert "Nothing was ever oversold" in (await look.get("/incidents")).text
+    await fill(rig)
+    await rig.order("mall", "M1", ("m1", "TEA", 12))
+    listed = await look.get("/incidents")
+    assert re.search(r'href="/incidents/TEA">TEA</a>.*?>lasts<.*?<td class="num bad">2</td>', listed.text, re.DOTALL)
+    told = (await look.get("/incidents/TEA")).text
+    assert 'shop <a href="/orders/shop/o-1001">1001</a>' in told
+    assert "Lacks 2 of its 2 units" in told
+    assert "mall M1 had sold 12" in told
+    assert "What would have prevented it" in told
+    assert "was not oversold" in (await look.get("/incidents/CUP")).text
+    assert (await look.get("/incidents/NONE")).status == 404
+
+
+async def test_health_tells_keys_rates_and_what_waits(rig: Rig, look: Looker) -> None:
+    """A rate stands beside its limit, a key that ends soon is marked, a channel that was not asked says why."""
+    shop, mall = (rig.plant.roster[AccountId(name)] for name in ("shop", "mall"))
+    rate = HealthFigure(name="late shipments", count=3, total=100, rate=0.03, limit=0.04)
+    shop.judgement = Judgement(asked_at=rig.clock.instant, figures=[rate])
+    finding = Finding(name="cancels", count=2, total=50, unknown=1, value=0.04, forecast=0.06, limit=0.05, rate=True)
+    mall.conduct = Conduct(at=rig.clock.instant, findings=(finding,))
+    mall.judgement = Judgement(asked_at=rig.clock.instant, reason="it refused")
+    shop.keys = [Key(name="licence", expires_at=rig.clock.instant + 86_400_000_000)]
+    page = (await look.get("/health")).text
+    assert re.search(r'late shipments<meter .*?value="0.75".*?lamp warn">3.00 %</span>.*?/ 4.00 %', page, re.DOTALL)
+    assert "it refused" in page
+    assert re.search(r'2 of 50 orders.*?lamp warn">4.00 %</span>.*?/ 5.00 %.*?at worst 6.00 %', page, re.DOTALL)
+    assert re.search(r'licence</td>.*?lamp warn">24 h<', page, re.DOTALL)
+
+
+async def test_nobody_waits_at_first(rig: Rig, look: Looker) -> None:
+    """Without those who wait, both pages of them say so."""
+    await rig.know("TEA")
+    assert "Nobody waits." in (await look.get("/waiting")).text
+    assert "Nobody waits for it." in (await look.get("/waiting/TEA")).text
+    assert (await look.get("/waiting/NONE")).status == 404
+    assert (await look.get("/waiting?after=x")).status == 400
 
 
 # --- deeds ----------------------------------------------------------------------------------------------------------

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from syncd.core.crossings import incidents
 from syncd.core.terms import SECOND_US
 from syncd.engine.why import explain
 from syncd.store.views_history import order_histories, resent_writes, sku_histories
-from syncd.web.crossings import incidents
 from tests.real_servers import Missing, Postgres, postgres, skip_or_fail
 from tests.web.rig import Rig, running, settings_of
 

@@ -50,7 +50,8 @@ class Mailbox:
 
 
 @asynccontextmanager
-async def _mailbox() -> AsyncIterator[Mailbox]:
+async def mailbox() -> AsyncIterator[Mailbox]:
+    """Take what is posted to an address of this machine."""
     box = Mailbox()
     app = web.Application()
     app.router.add_post("/hooks", box.take)
@@ -102,7 +103,7 @@ async def _bought(stage: Stage) -> Post:
     """Subscribe, let a shopper buy, and return what was sent."""
     hooks = _hooks(stage)
     await stage.catalogue()
-    async with _mailbox() as box:
+    async with mailbox() as box:
         stage.simulator.notify_url = box.url
         report = await hooks.subscribe(box.url)
         hold(not report.failed, f"a subscription failed: {report.failed[:1]}")
@@ -176,7 +177,7 @@ async def subscribing_again_changes_nothing(stage: Stage) -> None:
     """Who subscribes again to the same address is not told more."""
     hooks = _hooks(stage)
     counts: list[int] = []
-    async with _mailbox() as box:
+    async with mailbox() as box:
         stage.simulator.notify_url = box.url
         for _ in range(3):
             report = await hooks.subscribe(box.url)

@@ -11,12 +11,16 @@ from syncd.clock import SystemRandom
 from syncd.web.api_why import Explain
 from syncd.web.pages.deeds import do_deed, show_deed
 from syncd.web.pages.doors import log_in, log_out, show_login
+from syncd.web.pages.figures import Figures
 from syncd.web.pages.frame import Ask, Frame, Page, serve_asset
 from syncd.web.pages.goods import Good
+from syncd.web.pages.health import Health
+from syncd.web.pages.incidents import Incidents
 from syncd.web.pages.live import Live
 from syncd.web.pages.now import Now
 from syncd.web.pages.orders import Orders
 from syncd.web.pages.stock import Stock
+from syncd.web.pages.waiting import Waiting
 from syncd.web.plant import Plant
 from syncd.web.status import Standings
 
@@ -34,11 +38,12 @@ def install_pages(
     if not plant.settings.pages.enabled:
         return
     frame = Frame(plant, chance=chance or SystemRandom().bytes)
-    live = Live(frame)
+    live, figures = Live(frame), Figures(frame)
     app.on_shutdown.append(live.close)
     app.on_cleanup.append(frame.close)
     app.add_routes([web.get("/orders.csv", frame.serving("orders", Orders(frame).export))])
-    app.add_routes([web.get(page.path, _serving(frame, live, page)) for page in _pages(frame, explain)])
+    app.add_routes([web.get(page.path, _serving(frame, live, page)) for page in _pages(frame, explain, figures)])
+    app.add_routes([web.get("/figures/{name}.{theme}.png", frame.serving("figures", figures.picture))])
     app.add_routes(
         [
             web.get("/do/{verb}", frame.serving("", lambda ask: show_deed(frame, ask))),
@@ -52,14 +57,20 @@ def install_pages(
     )
 
 
-def _pages(frame: Frame, explain: Explain | None) -> tuple[Page, ...]:
+def _pages(frame: Frame, explain: Explain | None, figures: Figures) -> tuple[Page, ...]:
     standings = Standings(frame.plant)
-    orders = Orders(frame)
+    orders, waiting, incidents = Orders(frame), Waiting(frame), Incidents(frame)
     return (
         Page(key="now", name="now", path="/", read=Now(frame, standings).read, restless=True),
         Page(key="stock", name="stock", path="/stock", read=Stock(frame).read),
         Page(key="stock", name="sku", path="/stock/{sku:.+}", read=Good(frame, explain).read),
         Page(key="orders", name="orders", path="/orders", read=orders.read),
+        Page(key="waiting", name="waiting", path="/waiting", read=waiting.read),
+        Page(key="waiting", name="line", path="/waiting/{sku:.+}", read=waiting.read_one),
+        Page(key="incidents", name="incidents", path="/incidents", read=incidents.read),
+        Page(key="incidents", name="incident", path="/incidents/{sku:.+}", read=incidents.read_one),
+        Page(key="health", name="health", path="/health", read=Health(frame, standings).read, restless=True),
+        Page(key="figures", name="figures", path="/figures", read=figures.read),
         Page(key="orders", name="order", path="/orders/{account}/{order_id:.+}", read=orders.read_one),
     )
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
+from syncd.core.history import Drifted, History, Moved, SoldLine, Written, line_of
 from syncd.core.ledger import MovementKind
 from syncd.core.terms import SECOND_US, Instant
-from syncd.store.views_history import Drifted, History, Moved, SoldLine, Written, line_of
 
 LOWERING: Final = frozenset(
     {MovementKind.COUNT, MovementKind.ADJUST, MovementKind.DAMAGE, MovementKind.PHANTOM, MovementKind.OPENING}

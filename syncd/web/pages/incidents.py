@@ -1,0 +1,44 @@
+"""*Incidents*: what was oversold, and for each the post-mortem: which orders lost, why, and what would have helped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from syncd.store.views_history import sku_histories
+from syncd.store.views_incidents import oversells
+from syncd.web.api_wire import Fault
+from syncd.web.pages.frame import READ_S, Ask, Frame
+from syncd.web.postmortem import Postmortem, postmortem
+
+ROWS: Final = 100
+
+
+class Incidents:
+    """Reads both pages."""
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+
+    async def read(self, _ask: Ask) -> Mapping[str, Any]:
+        """Return the SKUs that are or were oversold, those that still are first."""
+        async with asyncio.timeout(READ_S):
+            found = await self._frame.plant.store.read(lambda conn: oversells(conn, limit=ROWS))
+        return {"found": found, "standing": sum(one.over_at is None for one in found)}
+
+    async def read_one(self, ask: Ask) -> Mapping[str, Any]:
+        """Return the post-mortem of a SKU; raises Fault for an unknown one."""
+        code = ask.request.match_info["sku"]
+        async with asyncio.timeout(READ_S):
+            told = await self._frame.plant.store.read(lambda conn: _told(conn, code))
+        if told is None:
+            raise Fault(404, ask.speech.say("sku.unknown"))
+        return {"sku": code, "told": told}
+
+
+def _told(conn: Connection, code: str) -> list[Postmortem] | None:
+    found = sku_histories(conn, code, since=None)
+    return None if found is None else [postmortem(history) for history in found]

@@ -1,0 +1,63 @@
+"""When and why more was sold than there was, as tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from syncd.core.crossings import incidents, smallest_safety_stock
+from tests.core.pasts import CASES, OPENING, at, moved, sold, story
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_cause_is_found(name: str) -> None:
+    """Each kind of oversell is told by its cause, with the orders that crossed and the safety stock that helps."""
+    history, cause, crossed, stock = CASES[name]
+    found = incidents(history)
+    loser = found[-1].losers[0]
+    assert (loser.cause, loser.sale.account) == (cause, "mall")
+    assert [one.sale.line.number for one in loser.crossed if one.sale.line is not None] == crossed
+    assert smallest_safety_stock(found[-1:]) == stock
+
+
+def refused(stock: int, *, left: int, unheard: int, wanted: int) -> bool:
+    """Say whether a channel that keeps so much back refuses an order that would be oversold."""
+    return max(0, left + unheard - stock) < wanted
+
+
+@pytest.mark.parametrize(("first", "second"), [(a, b) for a in range(1, 4) for b in range(1, 4) if a + b > 3])
+def test_the_safety_stock_is_the_smallest(first: int, second: int) -> None:
+    """The safety stock that is told would have refused the order, and one unit less would not."""
+    found = incidents(story(OPENING, sold(2, "shop", first, 100, 130), sold(3, "mall", second, 110, 140)))
+    stock = smallest_safety_stock(found)["mall"]
+    given = {"left": 3 - first, "unheard": first, "wanted": second}
+    assert refused(stock, **given)
+    assert not refused(stock - 1, **given)
+
+
+def test_what_is_decided_together_counts_together() -> None:
+    """A suspect sale that gives way to its order is no incident, and its hold is when the sale was known."""
+    hold = replace(moved(2, "hold", 105, 105, held=2), source="shop", reference="suspect:7")
+    unhold = replace(moved(4, "unhold", 130, 130, held=-2), source="shop", reference="suspect:7:0")
+    history = story(OPENING, hold, sold(3, "shop", 2, 100, 130), unhold)
+    assert incidents(history) == []
+    (first,) = incidents(story(OPENING, hold, sold(3, "shop", 2, 100, 130), unhold, sold(5, "mall", 2, 104, 140)))
+    assert [one.sale.known_at for one in first.losers[0].crossed] == [at(105)]
+    assert (first.began_at, first.short) == (at(140), 1)
+
+
+def test_before_the_first_count_nothing_is_oversold() -> None:
+    """Orders before the opening count are no incident, and an incident ends with the delivery that covers it."""
+    early = sold(1, "shop", 2, -50, -40)
+    assert incidents(story(early, moved(2, "opening", 0, 0, on_hand=3))) == []
+    (found,) = incidents(story(OPENING, sold(2, "shop", 5, 9, 10), moved(3, "receive", 50, 50, on_hand=2)))
+    assert (found.began_at, found.ended_at, found.short) == (at(10), at(50), 2)
+    assert found.losers[0].lost == 2
+
+
+def test_the_latest_orders_lose() -> None:
+    """The units that are missing are missing to the orders that were placed last, whenever they were heard of."""
+    late, last = sold(3, "mall", 2, 110, 200), sold(2, "shop", 2, 120, 130)
+    (found,) = incidents(story(OPENING, last, late, sold(4, "shop", 1, 90, 210)))
+    assert [(loser.sale.key[1], loser.lost) for loser in found.losers] == [("o2:1", 2)]
