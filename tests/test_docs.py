@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from syncd.sdk.secret import Secret
-from syncd.settings import load, shape
+from syncd.settings import load, shape, shape_waiting
 from syncd.settings.adapters import Installed
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,12 +37,16 @@ TABLES = {
     "WebhookSettings": "webhooks.books",
     "ChannelSettings": "channels.shopify",
     "ShipDateSettings": "channels.shopify.ship_dates",
+    "Waitlist": "waitlist",
+    "DeskSettings": "desks.local",
 }
 GIVEN_ELSEWHERE = {
     ("WebhookSettings", "name"),
     ("ChannelSettings", "name"),
     ("ChannelSettings", "settings"),
     ("ChannelSettings", "ship_dates"),
+    ("DeskSettings", "name"),
+    ("DeskSettings", "settings"),
 }
 """The title of a table, and tables of their own."""
 
@@ -56,6 +60,7 @@ TERMS = frozenset({
 """The words that code, log, settings and messages use in one meaning each."""
 
 SECRETS = {
+    "desk_smtp_url": "smtps://shop:pass@mail.example.org:465",
     "daemon_database_url": "postgresql://syncd:pass@127.0.0.1/syncd",
     "alerts_smtp_url": "smtps://syncd:pass@mail.example.org:465",
     "alerts_webhook_url": "https://hooks.example.org/x",
@@ -68,7 +73,8 @@ def read(name: str) -> str:
 
 def documented() -> Iterator[tuple[str, str, str]]:
     """Answer class, field and text of everything that the settings' own source documents."""
-    for node in ast.parse(Path(shape.__file__).read_text(encoding="utf-8")).body:
+    sources = [Path(module.__file__ or "").read_text(encoding="utf-8") for module in (shape, shape_waiting)]
+    for node in (node for source in sources for node in ast.parse(source).body):
         if isinstance(node, ast.ClassDef) and node.name in TABLES:
             for item, text in zip(node.body, node.body[1:], strict=False):
                 if isinstance(item, ast.AnnAssign) and isinstance(text, ast.Expr):

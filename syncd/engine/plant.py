@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from syncd.core.terms import AccountId, Instant
+from syncd.core.tickets import DeskId
 from syncd.engine.channels import Roster
+from syncd.engine.desks import Desks
 from syncd.engine.errands import Errands
 from syncd.engine.intake import Intake
 from syncd.engine.rules import House
@@ -39,6 +41,8 @@ class Plant:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     house: House = field(default_factory=House)
     tells: list[asyncio.Event] = field(default_factory=list)
+    serves: asyncio.Event = field(default_factory=asyncio.Event)
+    desks: Desks = field(default_factory=dict)
     proof_key: bytes = field(default=b"", repr=False)
     """What proofs of buyers are made with; empty while there is no order page."""
 
@@ -52,6 +56,10 @@ class Plant:
         if hint is Hint.TELL:
             for told in self.tells:
                 told.set()
+        if hint is Hint.SERVE:
+            self.serves.set()
+        if (desk := self.desks.get(DeskId(name))) is not None:
+            desk.wake(hint)
         account = self.roster.get(name)
         if account is not None:
             account.wake(hint)

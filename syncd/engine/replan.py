@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -13,6 +13,7 @@ from syncd.core.exposure import decay, margin, pool_target
 from syncd.core.plan import Idle, Lane, Look, Send, Step, View, Wait, decide, lane_of_certain
 from syncd.core.shown import Base, Effect, History, Range
 from syncd.core.terms import SECOND_US, UNPLACED, AccountId, Instant, Location, SkuId
+from syncd.engine.line import settle
 from syncd.engine.rules import Rules
 from syncd.engine.work import Hint, Work
 from syncd.store import accounts, history, ledger, listings
@@ -30,6 +31,7 @@ _NO_WRITES: Sequence[Unsettled] = ()
 
 def replan(work: Work) -> None:
     """Bring targets, beliefs and lanes of everything touched up to date, and say what changed."""
+    settle(work)
     retarget(work)
     work.flush_effects()
     judge(work)
@@ -46,7 +48,9 @@ def retarget(work: Work) -> None:
     work.load_skus(work.touched)
     affected = set(work.touched)
     affected.update(kit for kit, parts in work.kits.items() if any(part in work.touched for part, _ in parts))
-    work.load_shelves({part for sku in affected for part, _ in work.kits.get(sku, ((sku, 1),))})
+    parts_of = {part for sku in affected for part, _ in work.kits.get(sku, ((sku, 1),))}
+    work.load_shelves(parts_of)
+    work.load_opened(parts_of)
     missing = affected.difference(work.policies)
     found = ledger.policies(work.conn, missing) if work.present.policies else {}
     work.policies.update({sku: found.get(sku, {}) for sku in missing})
@@ -115,40 +119,47 @@ def _aims(work: Work, sku_id: SkuId, rules: Rules, group: list[Listing], rooms: 
     policy = ledger.policy_of(rules.policy, work.policies.get(sku_id), rules.account)
     if len(group) == 1:
         where = (group[0].location,) if group[0].location else rules.locations
-        return {group[0].id: pool_target(_room(work, sku_id, where, rooms), policy)}
+        return {group[0].id: pool_target(_room(work, sku_id, where, rooms, rules.account), policy)}
     places: dict[tuple[Location, ...], list[Listing]] = defaultdict(list)
     for listing in group:
         places[(listing.location,) if listing.location else rules.locations].append(listing)
     if len(places) == 1:
         where = next(iter(places))
-        aim = pool_target(_room(work, sku_id, where, rooms), policy)
+        aim = pool_target(_room(work, sku_id, where, rooms, rules.account), policy)
         return {listing.id: aim for listing in group}
-    parts_of = [available_at(work, sku_id, where) for where in places]
+    parts_of = [available_at(work, sku_id, where, rules.account) for where in places]
     everywhere = {location for where in places for location in where}
-    total = pool_target(available_at(work, sku_id, (*everywhere, UNPLACED)), policy)
+    total = pool_target(available_at(work, sku_id, (*everywhere, UNPLACED), rules.account), policy)
     parts = split(total, parts_of)
     return {x.id: part for group_here, part in zip(places.values(), parts, strict=True) for x in group_here}
 
 
-def _room(work: Work, sku_id: SkuId, where: tuple[Location, ...], rooms: Rooms) -> int:
+def _room(work: Work, sku_id: SkuId, where: tuple[Location, ...], rooms: Rooms, account: AccountId) -> int:
+    if account in work.opened_for:
+        return available_at(work, sku_id, (*where, UNPLACED), account)
     found = rooms.get((sku_id, where))
     if found is None:
         found = rooms[sku_id, where] = available_at(work, sku_id, (*where, UNPLACED))
     return found
 
 
-def available_at(work: Work, sku_id: SkuId, where: Iterable[Location]) -> int:
-    """Return what is available of a SKU, or of a kit, at these locations together."""
+def available_at(work: Work, sku_id: SkuId, where: Iterable[Location], account: AccountId | None = None) -> int:
+    """Return what is available of a SKU, or of a kit, at these locations together.
+
+    To an account what is held for those who wait there is available too.
+    """
     where = tuple(where)
+    own = {} if account is None else work.opened_for.get(account, {})
     parts = work.kits.get(sku_id)
     if not parts:
-        return _sum(work, sku_id, where)
-    return kits.available((_sum(work, part, where), quantity) for part, quantity in parts)
+        return _sum(work, sku_id, where, own)
+    return kits.available((_sum(work, part, where, own), quantity) for part, quantity in parts)
 
 
-def _sum(work: Work, sku_id: SkuId, where: tuple[Location, ...]) -> int:
+def _sum(work: Work, sku_id: SkuId, where: tuple[Location, ...], own: Mapping[tuple[SkuId, Location], int]) -> int:
     shelf = work.shelf(sku_id)
-    return sum(shelf[place].available for place in where if place in shelf)
+    units = sum(shelf[place].available for place in where if place in shelf)
+    return units + sum(own.get((sku_id, place), 0) for place in where) if own else units
 
 
 def _set_target(work: Work, listing: Listing, target: int | None) -> None:

@@ -214,7 +214,7 @@ class _Trial:
 
     def _aim(self, listing: Listing, rules: Rules) -> Aim:
         where = (listing.location,) if listing.location else rules.locations
-        available = available_at(self.work, self.sku_id, (*where, UNPLACED))
+        available = available_at(self.work, self.sku_id, (*where, UNPLACED), rules.account)
         rows = self.work.policies.get(self.sku_id)
         policy = ledger.policy_of(rules.policy, rows, rules.account)
         capless = pool_target(available, replace(policy, cap=None))

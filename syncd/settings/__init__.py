@@ -26,12 +26,14 @@ from syncd.settings.shape import (
     TimeRules,
     WebhookSettings,
 )
+from syncd.settings.shape_waiting import DeskSettings, Waitlist
 
 __all__ = [
     "Alerts",
     "Brake",
     "ChannelSettings",
     "Daemon",
+    "DeskSettings",
     "Http",
     "Incidents",
     "Letters",
@@ -43,6 +45,7 @@ __all__ = [
     "Settings",
     "ShipDateSettings",
     "TimeRules",
+    "Waitlist",
     "WebhookSettings",
     "load",
     "load_daemon",

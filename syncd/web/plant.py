@@ -11,7 +11,9 @@ from syncd.core.exposure import Policy
 from syncd.core.facts import Fact
 from syncd.core.lag import Figures
 from syncd.core.terms import AccountId, Instant, Location, Outcome
+from syncd.core.tickets import DeskId
 from syncd.sdk.channel import Clock
+from syncd.sdk.desk import TextSource
 from syncd.sdk.features import CancelWish, HealthFigure, Inquiry, Key
 from syncd.settings import Settings
 from syncd.store.outbox import Event
@@ -192,6 +194,14 @@ class House(Protocol):
         """Return how many times as dear an oversold unit is on an account as it usually is."""
 
 
+class OpenDesk(Protocol):
+    """An open desk."""
+
+    @property
+    def desk(self) -> object:
+        """Return the desk itself: its features are asked for by type."""
+
+
 class Plant(Protocol):
     """Everything that runs."""
 
@@ -214,6 +224,14 @@ class Plant(Protocol):
     @property
     def roster(self) -> Mapping[AccountId, Account]:
         """Return the open accounts."""
+
+    @property
+    def desks(self) -> Mapping[DeskId, OpenDesk]:
+        """Return the open desks."""
+
+    @property
+    def texts(self) -> TextSource:
+        """Return the texts of letters to customers."""
 
     @property
     def house(self) -> House:
