@@ -7,6 +7,7 @@
 #   make coverage   the core's tests; every branch of it must be taken
 #   make bench      every benchmark;                    ARGS="--json"
 #   make guarded    1,000 seeds of guarded against naive writes; ARGS="--seeds 50"
+#   make allotment  10,000 seeds of allotments that move
 #   make overtake   a fall to zero behind 100,000 waiting raises
 #   make campaign   the random tests with far more cases than `make test` takes
 #   make lock       choose new versions and write the locks
@@ -23,7 +24,7 @@ PYTEST_ARGS ?=
 SEEDS ?= 10000
 BENCHES ?= $(patsubst tests/bench/%.py,%,$(shell grep -ls '^if __name__ ==' tests/bench/*.py))
 
-.PHONY: install demo test check coverage bench guarded overtake campaign lock
+.PHONY: install demo test check coverage bench guarded allotment overtake campaign lock
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -53,7 +54,7 @@ coverage: install
 bench: install
 	@set -e; for name in $(BENCHES); do echo "== $$name"; $(BIN)/python -m tests.bench.$$name $(ARGS); done
 
-guarded overtake: install
+guarded allotment overtake: install
 	$(BIN)/python -m tests.bench.$@ $(ARGS)
 
 campaign: install

@@ -26,8 +26,10 @@ BENCHES = {
     "memory": ("--skus 50 --rest-s 0.1", {"rss_mb", "ready_s"}),
     "replay": ("--file {trace}", {"wrong", "unbalanced", "same", "oversold", "hidden", "writes"}),
     "frontier": ("--trace {trace} --seeds 1 --policies pool batch", {"pool sold", "pool oversold", "batch writes"}),
+    "allotment": ("--seeds 3", {"oversold", "sold", "raises", "runs_per_s"}),
     "guarded": ("--seeds 1", {"delta wrong", "delta naive wrong", "mixed wrong", "listings"}),
     "overtake": ("--listings 300 --falls 2 --tick-s 0.2", {"p50_ticks", "worst_ticks", "raises_before", "raises_left"}),
+    "pages": ("--skus 60 --rounds 2", {"stock_ms", "empty_ms", "ratio", "search_ms", "search_nothing_ms", "html_kb"}),
     "hour": ("--virtual-s 60", {"seconds", "wrong"}),
 }
 """The options of a tiny run, and figures that it has to print."""

@@ -31,7 +31,7 @@ OVERLAP_US: Final = 900 * wire.SECOND_US
 HELD_BACK_US: Final = 60 * wire.SECOND_US
 """The export starts a minute ago at the latest."""
 EXPIRED: Final = (400, 422)
-"""A cursor of the search export ends after an hour."""
+"""How a cursor is refused: one of the search export ends after an hour."""
 
 
 class Phase(StrEnum):
@@ -149,12 +149,16 @@ class Reader:
             {"cursor": place.mark} if place.mark else {"start_time": min(place.since, latest)}
         )
         fields = await self._setup.map()
+        expect = (200, 403, *(EXPIRED if place.mark else ()))
         answer = await self._api.call(
-            "GET", "/incremental/tickets/cursor", params=params, kind=Kind.EXPORT, admin=True, expect=(200, 403)
+            "GET", "/incremental/tickets/cursor", params=params, kind=Kind.EXPORT, admin=True, expect=expect
         )
         if answer.status == HTTPStatus.FORBIDDEN:
             self.is_admin = False
             return await self._searched(Place(phase=Phase.SEARCH, since=place.since))
+        if answer.status in EXPIRED:  # the cursor is not taken any more: once more from where the last scan ended
+            again = Place(phase=Phase.EXPORT, since=place.since)
+            return TicketPage(tickets=(), cursor=again.text(), more=True)
         self.is_admin = True
         page = decode(answer, wire.Export)
         mark = page.after_cursor or place.mark
@@ -162,9 +166,9 @@ class Reader:
         if more and mark == place.mark:
             raise ProtocolError("Zendesk: the export goes on without a new cursor")
         tickets = tuple(self._ticket(each, fields, answer.asked_at) for each in page.tickets)
-        return TicketPage(
-            tickets=tickets, cursor=Place(phase=Phase.EXPORT, since=place.since, mark=mark).text(), more=more
-        )
+        # Where a scan ends there is nothing older to tell: a new start need not go back further.
+        since = place.since if more else max(place.since, (answer.asked_at - OVERLAP_US) // wire.SECOND_US)
+        return TicketPage(tickets=tickets, cursor=Place(phase=Phase.EXPORT, since=since, mark=mark).text(), more=more)
 
     async def _searched(self, place: Place) -> TicketPage:
         """Find changes by search; each scan goes back behind the start of the one before, for the index is late."""

@@ -85,7 +85,7 @@ def form(language: Language, field_ids: list[int]) -> Piece:
 
 def category() -> Piece:
     """Return the category that holds the triggers."""
-    return Piece(what="category", key="category", title="syncd", body={"position": 0})
+    return Piece(what="category", key="category", title="syncd", body={})
 
 
 def webhook(url: str) -> Piece:

@@ -17,6 +17,8 @@ from syncd.sdk.errors import AuthError, RejectedError
 from syncd.sdk.secret import Secret
 
 DOCUMENT: Final = "rules"
+UNSET_S: Final = 300.0
+"""How long it is believed that there is no webhook: somebody may be setting it up."""
 WEEK_HOURS: Final = 168
 _FORBIDDEN: Final = (403, 404)
 
@@ -65,9 +67,10 @@ class RulesThere:
             self.owns = _kinds(_decoded(kept[0]).owns)
 
     async def refresh(self, *, now: bool = False) -> None:
-        """Read which rules are there, at most once an hour unless `now`."""
+        """Read which rules are there, at most once an hour (without a webhook: every five minutes) unless `now`."""
         at_s = self._clock.monotonic()
-        if not now and self._read_at_s is not None and at_s - self._read_at_s < FRESH_S:
+        fresh_s = FRESH_S if self._secret else UNSET_S
+        if not now and self._read_at_s is not None and at_s - self._read_at_s < fresh_s:
             return
         rows = await listed(self._api, "/automations", "automations", dict, admin=True, allow=_FORBIDDEN)
         if rows is not None:

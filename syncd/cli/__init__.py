@@ -29,6 +29,7 @@ from syncd.cli import (
     upkeep,
     waiting,
     waitlist,
+    whatif,
     why,
 )
 from syncd.cli.frame import BUG, INTERRUPTED, USAGE
@@ -52,6 +53,7 @@ app.command(name="doctor")(upkeep.doctor)
 app.command(name="status")(status.status)
 app.command(name="why")(why.why)
 app.command(name="postmortem")(postmortem.postmortem)
+app.command(name="whatif")(whatif.whatif)
 app.command(name="healthcheck")(status.healthcheck)
 app.command(name="adopt")(release.adopt)
 app.command(name="go")(release.go)

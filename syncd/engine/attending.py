@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -43,8 +44,8 @@ async def run_attending(plant: Plant, stop: asyncio.Event) -> None:
 async def attend(plant: Plant) -> bool:
     """Do a piece of everything that is due; return whether there was anything."""
     found = False
-    for step in (_assign, _open, _end_holds, repromise, announce):
-        done, hints = await plant.store.write(lambda conn, s=step: _do(conn, plant.house, plant.clock.now(), s))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+    for step in STEPS:
+        done, hints = await plant.store.write(lambda conn, s=step: do_step(conn, plant.house, plant.clock.now(), s))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
         for account, hint in sorted(hints):
             if hint is not Hint.SERVE:
                 plant.wake(account, hint)
@@ -52,7 +53,8 @@ async def attend(plant: Plant) -> bool:
     return found
 
 
-def _do(conn: Connection, house: House, now: Instant, step: Step) -> tuple[bool, set[tuple[AccountId, Hint]]]:
+def do_step(conn: Connection, house: House, now: Instant, step: Step) -> tuple[bool, set[tuple[AccountId, Hint]]]:
+    """Do one step in a transaction; return whether there was anything to do, and what may be due now."""
     work = Work(conn, house=house, now=now)
     done = step(work)
     if done:
@@ -88,6 +90,10 @@ def _end_holds(work: Work) -> bool:
     lift_all(work, due, cause="lapsed")
     close_bought(work, {hold.entry_id for hold in due}, reason="lapsed")
     return bool(due)
+
+
+STEPS: Final[tuple[Step, ...]] = (_assign, _open, _end_holds, repromise, announce)
+"""What is done in turn."""
 
 
 def _rest_s(conn: Connection, now: Instant) -> float:

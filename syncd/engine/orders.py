@@ -10,6 +10,7 @@ import msgspec
 
 from syncd.core.ledger import Comparison, MovementKind, Posting, Standing, compare
 from syncd.core.shown import Effect, spent
+from syncd.core.suspects import Missing, explained
 from syncd.core.terms import AccountId, CancelledBy, OrderLine, OrderSnapshot, SkuId, Span
 from syncd.engine.placing import OrderShelf, Stated
 from syncd.engine.replan import sold_here
@@ -194,11 +195,11 @@ def _consume(work: Work, account: AccountId, posting: Posting, take: Span | None
         return
     rules = work.house.rules.get(account)
     skew = 0 if rules is None else rules.skew_us
-    for suspect in _open_suspects(work, account, posting.sku_id):
-        late = take.latest is None or take.latest + skew >= suspect.since
-        if left > 0 and suspect.remaining > 0 and late and take.earliest - skew <= suspect.until:
-            used = min(left, suspect.remaining)
-            left -= used
+    found = _open_suspects(work, account, posting.sku_id)
+    wide = Span(earliest=take.earliest - skew, latest=None if take.latest is None else take.latest + skew)
+    parts = explained(wide, left, [Missing(since=x.since, until=x.until, units=x.remaining) for x in found])
+    for suspect, used in zip(found, parts, strict=True):
+        if used:
             lift(work, suspect, used, cause=f"order {posting.reference}")
 
 

@@ -63,6 +63,7 @@ from syncd.web import (
     api_stock,
     api_tokens,
     api_waiting,
+    api_whatif,
     api_why,
 )
 from syncd.web.api_gate import Gate, Serve
@@ -140,6 +141,7 @@ def api_routes(standings: Standings, explain: api_why.Explain | None) -> list[Ro
     tables = (
         routes_of(standings),
         api_why.routes_of(explain),
+        api_whatif.ROUTES,
         api_stock.ROUTES,
         api_listings.ROUTES,
         api_orders.ROUTES,

@@ -175,6 +175,12 @@ class Lags(Protocol):
     def delayed(self, account: AccountId) -> int:
         """Return how many lags were not measured because the account was away."""
 
+    def knowledge_s(self, account: AccountId, share: float) -> float:
+        """Return within how many seconds this share of the sales there is heard of."""
+
+    def visible_s(self, account: AccountId, share: float) -> float:
+        """Return within how many seconds this share of decisions to lower a number show there."""
+
 
 class House(Protocol):
     """What is the same for all accounts."""

@@ -144,3 +144,20 @@ def test_an_agent_client_of_an_admin_is_enough() -> None:
         assert cursor.startswith("export ")
 
     play(scene, tickets=1, admin_client_id="", admin_client_secret="")
+
+
+def test_a_cursor_that_is_not_taken_begins_where_the_last_scan_ended() -> None:
+    """Where Zendesk no longer takes a cursor of the export, the scan begins again before the last one ended."""
+
+    async def scene(scene: Scene) -> None:
+        await scene.stage.wait(3_600.0)
+        _, cursor = await scene.stage.scan(None)
+        await scene.stage.wait(7_200.0)
+        _, cursor = await scene.stage.scan(cursor)
+        scene.account.reply(scene.account.tickets()[0].ticket_id, "Any news?")
+        await scene.stage.wait(600.0)
+        phase, since, began, _ = cursor.split(" ")
+        tickets, _ = await scene.stage.scan(f"{phase} {since} {began} c3BvaWxlZA==")
+        assert [ticket.ticket_id for ticket in tickets] == ["1"]
+
+    play(scene, tickets=3)

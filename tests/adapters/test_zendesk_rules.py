@@ -8,6 +8,7 @@ import pytest
 
 from adapters.zendesk.rules_there import closes_early
 from adapters.zendesk.wording import WORDS
+from syncd.letters import load_texts
 from syncd.sdk.channel import OutcomeKind
 from syncd.sdk.desk import (
     Language,
@@ -166,6 +167,27 @@ def test_a_week_after_a_cancel() -> None:
         assert last_letters(scene, ticket_id) == ["cancel_follow_up"]
         await hours(scene, 200)
         assert last_letters(scene, ticket_id) == ["cancel_follow_up"]
+
+    play(scene, bare=True)
+
+
+@pytest.mark.parametrize("language", [Language.JA, Language.EN, Language.ZH])
+def test_the_shops_texts_fill_rules_and_macros(language: Language) -> None:
+    """With the texts that syncd delivers every rule and macro is whole, and names fields by Zendesk's placeholders."""
+
+    async def scene(scene: Scene) -> None:
+        texts = load_texts(None, shop={"name": "みどり茶舗", "signature": "みどり茶舗"})
+        steps = await scene.desk.provision(language=language, texts=texts, webhook_url="")
+        assert {step.kind for step in steps} == {StepKind.CREATE}
+        told = [row["actions"][0]["value"] for row in scene.account.setup.rows("macros")]
+        assert len(told) == 45
+        sku = scene.account.field_ids()["sku"]
+        assert all(f"{{{{ticket.ticket_field_{sku}}}}}" in text for text in told)
+        for row in scene.account.setup.rows("automations"):
+            (mail,) = [each["value"] for each in row["actions"] if each["field"] == "notification_user"]
+            assert "みどり茶舗" in mail[1] + mail[2]
+        again = await scene.desk.plan(language=language, texts=texts, webhook_url="")
+        assert {step.kind for step in again} == {StepKind.KEEP}
 
     play(scene, bare=True)
 

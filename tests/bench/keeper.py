@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from syncd.core import shown as belief
 from syncd.core.exposure import decay, margin
 from syncd.core.plan import Idle, Lane, Look, Pace, Send, Step, View, Wait, decide
-from syncd.core.shown import Base, Effect, History, OpenWrite
+from syncd.core.shown import Base, Effect, History, OpenWrite, Reading
+from syncd.core.suspects import Missing, explained
 from syncd.core.terms import SECOND_US, Instant, OutcomeKind, Span, WriteMode
 from tests.bench.bazaar import Market, Order, Timeline
 
@@ -63,8 +64,16 @@ def effect_of(write: OpenWrite, delta: int | None) -> tuple[Effect, ...]:
     return (Effect(quantity=delta, span=Span(earliest=write.sent_at, latest=write.until), maybe=True),)
 
 
+def _never_sold(kept: Kept, suspect: Suspect) -> int:
+    """Return how many units of a suspect sale nobody really bought there in that time."""
+    sold = sum(o.quantity for o in kept.market.orders if suspect.since <= o.at <= suspect.until)
+    return max(0, suspect.units - sold)
+
+
 class Keeper:
     """Keeps all listings of one SKU right."""
+
+    sweep_us = SWEEP_US
 
     def __init__(self, line: Timeline, markets: list[Market]) -> None:
         self.line = line
@@ -92,6 +101,9 @@ class Keeper:
         held = sum(suspect.units for kept in self.kept for suspect in kept.suspects)
         return self.on_hand - self.committed - held
 
+    def changed(self) -> None:
+        """Forget what was derived: something that is known has changed."""
+
     def target(self, kept: Kept) -> int:
         """Return what a listing should show."""
         return max(0, self.available)
@@ -99,6 +111,7 @@ class Keeper:
     def receive(self, units: int) -> None:
         """Take a delivery."""
         self.on_hand += units
+        self.changed()
         self.plan()
 
     # --- hearing ---
@@ -126,6 +139,7 @@ class Keeper:
     def _hear(self, kept: Kept, order: Order) -> None:
         if self.line.now < kept.market.silent_until:
             return
+        self.changed()
         if order.name not in kept.heard:
             kept.heard[order.name] = True
             self.committed += order.quantity
@@ -146,12 +160,9 @@ class Keeper:
         elapsed = max(0, order.at - kept.demand_at) / SECOND_US
         kept.demand = decay(kept.demand, units=order.quantity, elapsed_s=elapsed)
         kept.demand_at = max(order.at, kept.demand_at)
-        left = order.quantity
-        for suspect in kept.suspects:
-            if span.earliest <= suspect.until and (span.latest or 0) >= suspect.since:
-                used = min(left, suspect.units)
-                suspect.units -= used
-                left -= used
+        missing = [Missing(since=x.since, until=x.until, units=x.units) for x in kept.suspects]
+        for suspect, used in zip(kept.suspects, explained(span, order.quantity, missing), strict=True):
+            suspect.units -= used
 
     def passed(self, kept: Kept) -> Instant:
         """Return up to when the feed of a listing's channel is complete."""
@@ -164,11 +175,13 @@ class Keeper:
     def _release(self, kept: Kept) -> None:
         if kept.suspects:
             mark = self.passed(kept)
-            self.echoes += sum(x.units for x in kept.suspects if x.until < mark)
+            self.echoes += sum(_never_sold(kept, x) for x in kept.suspects if x.until < mark)
             kept.suspects = [x for x in kept.suspects if x.units > 0 and x.until >= mark]
+            self.changed()
         if kept.suspects:
             last = max(x.until for x in kept.suspects) + kept.market.habits.told_us
-            self._wake(kept, last + kept.market.habits.poll_us)
+            poll_us = kept.market.habits.poll_us
+            self._wake(kept, max(last, kept.market.silent_until, self.line.now) + poll_us)
 
     # --- deciding ---
 
@@ -225,7 +238,7 @@ class Keeper:
                 self._read(kept)
             case Send():
                 kept.raise_at = None
-                self._push(kept, step)
+                self.push(kept, step)
 
     def _wake(self, kept: Kept, at: Instant) -> None:
         if self.line.now < kept.wake_at <= at:
@@ -237,7 +250,7 @@ class Keeper:
 
     def _sweep(self, kept: Kept) -> None:
         self._read(kept)
-        self.line.at(self.line.now + SWEEP_US, lambda: self._sweep(kept))
+        self.line.at(self.line.now + self.sweep_us, lambda: self._sweep(kept))
 
     def _read(self, kept: Kept) -> None:
         if kept.reading or kept.flying is not None:
@@ -260,14 +273,20 @@ class Keeper:
         else:
             reading = belief.judge(self.history(kept), value=value, at=at)
             if reading is not None:
-                self.rebase(kept, reading.base)
+                self.rebased(kept, reading)
                 if reading.missing:
+                    self.changed()
                     kept.suspects.append(Suspect(reading.since, reading.until, reading.missing))
                     self.plan()
         self._plan(kept)
 
+    def rebased(self, kept: Kept, reading: Reading) -> None:
+        """Take a reading for what is shown."""
+        self.rebase(kept, reading.base)
+
     def rebase(self, kept: Kept, base: Base) -> None:
         """Believe a number from now on."""
+        self.changed()
         kept.base = base
         kept.effects = {k: e for k, e in kept.effects.items() if not belief.spent(e, base)}
         kept.open = [(write, delta) for write, delta in kept.open if write.until >= base.since]
@@ -275,10 +294,12 @@ class Keeper:
 
     # --- writing ---
 
-    def _push(self, kept: Kept, send: Send) -> None:
+    def push(self, kept: Kept, send: Send) -> None:
+        """Write."""
         now = self.line.now
         write = OpenWrite(value=send.quantity, sent_at=now, until=now + kept.market.habits.effect_us)
         kept.flying = (write, send.delta)
+        self.changed()
         kept.market.push(send, lambda kind: self.ended(kept, send, kind))
 
     def ended(self, kept: Kept, send: Send, kind: OutcomeKind) -> None:
@@ -286,6 +307,7 @@ class Keeper:
         assert kept.flying is not None
         write, delta = kept.flying
         kept.flying = None
+        self.changed()
         match kind:
             case OutcomeKind.APPLIED:
                 self._confirm(kept, write, send)

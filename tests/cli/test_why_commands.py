@@ -120,3 +120,16 @@ async def test_explanations_need_the_token(told: Rig) -> None:
         headers = {"Authorization": f"Bearer {TOKEN}"}
         async with session.get(f"{url}/api/v1/why/A", headers=headers) as answer:
             assert answer.status == 501
+
+
+async def test_another_rule_is_tried_for_people(told: Rig, shell: Shell) -> None:
+    """Both rules stand side by side, with the lags that were taken; a rule that is none is refused."""
+    await fill(told)
+    await oversell(told)
+    out = (await shell.run("whatif", "--days", "3", "--policy", "fixed 8")).out
+    assert "present rule" in out
+    assert "refused though in stock" in out
+    assert "a sale is heard of within" in out
+    found = await shell.json("whatif", "--policy", "fixed 8")
+    assert found["present"]["demand"] == found["other"]["demand"] > 0
+    assert (await shell.run("whatif", "--policy", "magic")).code == 1

@@ -30,8 +30,9 @@ from syncd.core.waitlist import (
     WaitFact,
     WaitRow,
 )
-from syncd.engine.promising import today
+from syncd.engine.promising import announce, today
 from syncd.engine.rules import WaitRules
+from syncd.engine.work import Work
 from syncd.sdk.channel import WriteMode
 from syncd.sdk.desk import DeskProfile
 from syncd.store import alerts, arrivals, changes, tickets, waiting
@@ -60,7 +61,6 @@ def tell(quick_path: Path) -> Callable[..., Any]:
         rules: WaitRules | None = None,
         live: bool = True,
         profile: DeskProfile | None = None,
-        poll_s: float = 10.0,
     ) -> Any:
         async def main() -> Any:
             clock = loop_running().clock
@@ -72,8 +72,7 @@ def tell(quick_path: Path) -> Callable[..., Any]:
             desk = DeskDouble(clock=clock, dice=SeededRandom(5))
             if profile is not None:
                 desk.profile = profile
-            places = {"desks": {"desk": desk}, "waiting": rules, "poll_s": poll_s, "sweep_s": 30 * poll_s}
-            async with running(quick_path / "a.db", clock, doubles, **places) as world:
+            async with running(quick_path / "a.db", clock, doubles, desks={"desk": desk}, waiting=rules) as world:
                 await asyncio.sleep(20)
                 if live:
                     await world.say(DeskFact(desk=DeskId("desk"), live=True))
@@ -115,7 +114,7 @@ def numbers(world: World) -> dict[str, list[int]]:
     return {name: list(double.numbers.values()) for name, double in world.doubles.items()}
 
 
-async def sell_short(world: World, *amounts: int, rest_s: float = 30.0) -> list[str]:
+async def sell_short(world: World, *amounts: int) -> list[str]:
     """Count one unit, then let shoppers buy from a channel that shows more."""
     await world.count(a_1=1)
     one = world.doubles["one"]
@@ -124,7 +123,7 @@ async def sell_short(world: World, *amounts: int, rest_s: float = 30.0) -> list[
         name = one.buy(next(iter(one.numbers)), amount)
         assert name is not None
         names.append(name)
-        await asyncio.sleep(rest_s)
+        await asyncio.sleep(30)
     return names
 
 
@@ -485,10 +484,10 @@ def test_expected_days_follow_arrivals_and_slips_are_told(tell: Callable[..., An
     """A day is promised with the owner's margin, a later one told as a slip, and a near one announced once."""
 
     async def story(world: World, desk: DeskDouble) -> None:
-        await sell_short(world, 1, 1, rest_s=3700)
+        await sell_short(world, 1, 1)
         (entry,) = await entries(world)
         name = desk.write(words=(entry.order_number,))
-        await asyncio.sleep(3700)
+        await asyncio.sleep(90)
         kinds = lambda: [letter.kind for _, letter in desk.letters]  # noqa: E731  (read three times)
         day = today_plus(world, 10)
         await arrive(world, "po1", 4, day)
@@ -507,7 +506,20 @@ def test_expected_days_follow_arrivals_and_slips_are_told(tell: Callable[..., An
         (arrival,) = await world.plant.store.read(lambda conn: arrivals.open_arrivals(conn, [entry.sku_id]))
         assert (arrival.received, arrival.missing) == (1, 3)
 
-    tell(story, poll_s=1800.0)
+    tell(story)
+
+
+async def a_day_later(world: World) -> None:
+    """Announce the days that are near tomorrow."""
+
+    def announced(conn: Any) -> None:
+        work = Work(conn, house=world.plant.house, now=world.plant.clock.now() + 86_400 * SECOND_US)
+        assert announce(work)
+        assert not announce(work)
+        work.flush()
+
+    await world.plant.store.write(announced)
+    world.plant.desks[DeskId("desk")].writes.set()
 
 
 async def arrive(world: World, number: str, units: int, day: str) -> str | None:

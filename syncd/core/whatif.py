@@ -1,0 +1,119 @@
+"""What would have come of the shop's own past under other rules: its movements as a trace, and rules by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from syncd.core.exposure import Policy, even_targets, pool_target
+from syncd.core.foresight import Foresight
+from syncd.core.hindsight import DELIVERY, Event, Lag, Plain, Rule, Tally, replay
+from syncd.core.terms import SECOND_US, Instant
+
+OPENING_S: Final = -1.0
+RULES: Final = ("pool", "fixed UNITS", "percent PERCENT", "even", "adaptive LOSS", "batch MINUTES")
+MOST: Final = 1_000_000.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """What changed the units of a SKU that may be sold, by `units`; a sale names its channel and its order."""
+
+    sku: int
+    at: Instant
+    units: int
+    channel: int = DELIVERY
+    order: str = ""
+
+
+def story(moves: Iterable[Moved], *, now_there: Mapping[int, int], since: Instant) -> list[Event]:
+    """Return a past as events, oldest first: what was there at its begin, who bought, and what came or went otherwise.
+
+    `now_there` is what may be sold of each SKU now. Shoppers who were refused left no trace: of them nothing is known.
+    """
+    moves = list(moves)
+    opening = dict(now_there)
+    for move in moves:
+        opening[move.sku] = opening.get(move.sku, 0) - move.units
+    first = [Event(OPENING_S, sku, units, DELIVERY) for sku, units in sorted(opening.items())]
+    later = [
+        Event(max(0, move.at - since) / SECOND_US, move.sku, _units(move), move.channel, move.order) for move in moves
+    ]
+    return first + sorted(later, key=lambda event: event.at_s)
+
+
+def _units(move: Moved) -> int:
+    return move.units if move.channel == DELIVERY else -move.units
+
+
+class Present:
+    """The rule in force: what is available less each channel's own policy for a SKU."""
+
+    def __init__(self, policies: Sequence[Mapping[int, Policy]], defaults: Sequence[Policy]) -> None:
+        self.policies = policies
+        self.defaults = defaults
+
+    def decide(self, sku: int, available: int) -> Sequence[int]:
+        """Return what the listings of a SKU show."""
+        return [
+            pool_target(available, own.get(sku, default))
+            for own, default in zip(self.policies, self.defaults, strict=True)
+        ]
+
+    def heard(self, event: Event, *, at_s: float, available: int) -> Iterable[int]:  # noqa: ARG002 learns nothing
+        """Learn nothing."""
+        return ()
+
+    def arrived(self, event: Event, *, available: int) -> None:
+        """Learn nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A rule by its name: its words, and how often it writes where it goes by a clock."""
+
+    kind: str
+    number: float = 0.0
+
+    @property
+    def batch_s(self) -> float | None:
+        """Return how often everything is written, None where at once."""
+        return 60.0 * self.number if self.kind == "batch" else None
+
+
+def named(text: str) -> Named | None:
+    """Read the name of a rule (see RULES); None for one that is none."""
+    kind, _, rest = text.strip().partition(" ")
+    if kind in ("pool", "even"):
+        return None if rest else Named(kind=kind)
+    try:
+        number = float(rest)
+    except ValueError:
+        return None
+    if not 0 <= number <= (100 if kind == "percent" else MOST):
+        return None
+    fits = number == int(number) if kind in ("fixed", "percent") else kind in ("adaptive", "batch") and number > 0
+    return Named(kind=kind, number=number) if fits else None
+
+
+def rule_of(name: Named, *, skus: int, lags: Sequence[Lag]) -> Rule:
+    """Return a rule that knows nothing yet."""
+    channels = len(lags)
+    if name.kind == "adaptive":
+        return Foresight(skus=skus, lags=lags, loss=name.number)
+    if name.kind == "even":
+        return Plain(lambda available: even_targets(available, channels))
+    whole = int(name.number)
+    policy = {"fixed": Policy(safety_stock=whole), "percent": Policy(safety_percent=whole)}.get(name.kind, Policy())
+    return Plain(lambda available: (pool_target(available, policy),) * channels)
+
+
+def compare(
+    events: Sequence[Event], *, skus: int, lags: Sequence[Lag], present: Rule, other: Named
+) -> tuple[Tally, Tally]:
+    """Return what comes of a past under the rule in force, and under another."""
+    return (
+        replay(events, skus=skus, lags=lags, rule=present),
+        replay(events, skus=skus, lags=lags, rule=rule_of(other, skus=skus, lags=lags), batch_s=other.batch_s),
+    )

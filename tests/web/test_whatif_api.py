@@ -1,0 +1,61 @@
+"""The shop's own past under another rule, by the API and on the command line."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncd.core.facts import PolicyFact, PolicyRow
+from syncd.core.terms import SECOND_US, Sku
+from syncd.store import views_past
+from tests.web.conftest import Api
+from tests.web.rig import Rig
+
+
+async def trade(rig: Rig) -> None:
+    """Sell three of three units on one channel, and two of them again on the other before it can know."""
+    await rig.know("A")
+    await rig.catalogue("shop", ("s1", "A"))
+    await rig.catalogue("mall", ("m1", "A"))
+    await rig.count(A=3)
+    rig.clock.instant += 100 * SECOND_US
+    await rig.order("shop", "S-1", ("s1", "A", 3))
+    await rig.order("mall", "M-1", ("m1", "A", 2), ordered_at=rig.clock.instant + SECOND_US)
+    rig.clock.instant += 60 * SECOND_US
+
+
+@pytest.mark.parametrize("size", [1, 20_000])
+async def test_another_rule_is_tried_on_the_past(
+    rig: Rig, api: Api, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """The rule in force oversells what it did oversell; a buffer would have refused it; slices change nothing."""
+    monkeypatch.setattr(views_past, "SLICE", size)
+    await trade(rig)
+    status, told = await api.get("/whatif?days=3&policy=fixed%202")
+    assert (status, told["orders"], told["cut"]) == (200, 2, False)
+    names = ("demand", "sold", "oversold", "hidden")
+    assert [told["present"][name] for name in names] == [5, 3, 2, 0]
+    assert [told["other"][name] for name in names] == [5, 0, 0, 5]
+    assert told["present"]["oversold_rate"] == 0.4
+    assert {lag["account"] for lag in told["lags"]} == set(rig.plant.roster)
+
+
+async def test_a_policy_of_a_sku_is_part_of_the_present_rule(rig: Rig, api: Api) -> None:
+    """A safety stock that was set for a SKU counts in the rule in force."""
+    await trade(rig)
+    rows = (PolicyRow(sku=Sku("A"), safety_stock=2),)
+    assert await rig.tell(PolicyFact(rows=rows)) is None
+    _, told = await api.get("/whatif?policy=pool")
+    assert (told["present"]["oversold"], told["other"]["oversold"]) == (0, 2)
+
+
+@pytest.mark.parametrize("query", ["policy=magic", "days=0", "days=367"])
+async def test_what_is_no_rule_is_refused(rig: Rig, api: Api, query: str) -> None:
+    """A rule that is none, or days that cannot be, are refused with what there is."""
+    status, _ = await api.get(f"/whatif?{query}")
+    assert status == 400
+
+
+async def test_an_empty_past_has_nothing_to_tell(rig: Rig, api: Api) -> None:
+    """A shop that sold nothing yet gets noughts, not an error."""
+    status, told = await api.get("/whatif?policy=even")
+    assert (status, told["present"]["demand"], told["other"]["oversold_rate"]) == (200, 0, 0.0)
