@@ -46,6 +46,7 @@ from syncd.sdk.desk import DeskAdapter
 from syncd.sdk.errors import ConfigError, TransientError
 from syncd.settings import Settings
 from syncd.settings.adapters import Installed, InstalledDesks
+from syncd.store import outbox
 from syncd.store.keyfile import key_beside
 from syncd.store.owner import OwnedElsewhere, Ownership, acquire
 from syncd.store.schema import migrate
@@ -131,6 +132,7 @@ async def serve(
             _plant(settings, adapters, desks or InstalledDesks(), store, owner, bulletin, machine)
         )
         await recover(plant)
+        await _forget_endpoints(plant)
         sinks = _sinks(plant)
         web = await stack.enter_async_context(open_doors(plant, virtual=machine.virtual))
         loops = [*engine_loops(plant), *_edge_loops(plant, sinks, bulletin), *_keepers(plant, owner)]
@@ -206,6 +208,12 @@ async def _plant(
             )
             plant.house = house_of(plant)
             yield plant
+
+
+async def _forget_endpoints(plant: Plant) -> None:
+    """End events that wait for endpoints which the settings do not name any more."""
+    kept, now = [sink_name(name) for name in plant.settings.webhooks], plant.clock.now()
+    await plant.store.write(lambda conn: outbox.abandon(conn, prefix=sink_name(""), kept=kept, now=now))
 
 
 def _proof_key(settings: Settings) -> bytes:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from syncd.sdk.secret import Secret
-from syncd.settings import load, shape, shape_waiting
+from syncd.settings import load, shape, shape_public, shape_waiting
 from syncd.settings.adapters import Installed
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,6 +64,8 @@ SECRETS = {
     "daemon_database_url": "postgresql://syncd:pass@127.0.0.1/syncd",
     "alerts_smtp_url": "smtps://syncd:pass@mail.example.org:465",
     "alerts_webhook_url": "https://hooks.example.org/x",
+    "orderpage_smtp_url": "smtps://syncd:pass@mail.example.org:465",
+    "webhook_books_secret": "a secret of more than 24 characters",
 }
 
 
@@ -73,8 +75,8 @@ def read(name: str) -> str:
 
 def documented() -> Iterator[tuple[str, str, str]]:
     """Answer class, field and text of everything that the settings' own source documents."""
-    sources = [Path(module.__file__ or "").read_text(encoding="utf-8") for module in (shape, shape_waiting)]
-    for node in (node for source in sources for node in ast.parse(source).body):
+    files = (Path(shape.__file__), Path(shape_public.__file__), Path(shape_waiting.__file__))
+    for node in (node for file in files for node in ast.parse(file.read_text(encoding="utf-8")).body):
         if isinstance(node, ast.ClassDef) and node.name in TABLES:
             for item, text in zip(node.body, node.body[1:], strict=False):
                 if isinstance(item, ast.AnnAssign) and isinstance(text, ast.Expr):

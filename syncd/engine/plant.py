@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -43,6 +44,8 @@ class Plant:
     tells: list[asyncio.Event] = field(default_factory=list)
     serves: asyncio.Event = field(default_factory=asyncio.Event)
     desks: Desks = field(default_factory=dict)
+    counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    """What was answered to programs and customers, by names of few values; metrics tell it."""
     proof_key: bytes = field(default=b"", repr=False)
     """What proofs of buyers are made with; empty while there is no order page."""
 

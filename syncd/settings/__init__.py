@@ -17,15 +17,14 @@ from syncd.settings.shape import (
     Incidents,
     Letters,
     Mqtt,
-    OrderPageSettings,
     Pages,
     PolicyDefaults,
     Retention,
     Settings,
     ShipDateSettings,
     TimeRules,
-    WebhookSettings,
 )
+from syncd.settings.shape_public import OrderPageSettings, WebhookSettings
 from syncd.settings.shape_waiting import DeskSettings, Waitlist
 
 __all__ = [

@@ -19,12 +19,11 @@ from syncd.settings.shape import (
     Http,
     Letters,
     Mqtt,
-    OrderPageSettings,
     Pages,
     ShipDateSettings,
     TimeRules,
-    WebhookSettings,
 )
+from syncd.settings.shape_public import OrderPageSettings, WebhookSettings
 from syncd.settings.shape_waiting import DeskSettings, Waitlist
 from syncd.settings.windows import FORMS, WEEKDAYS, read_quiet, read_time, read_window, read_zone
 
@@ -158,6 +157,8 @@ def check_order_page(page: OrderPageSettings, report: Report) -> None:
         if not ORIGIN.fullmatch(origin):
             place = report.place("orderpage", "embed_in")
             report.problem(place, f"not an origin: {origin!r}", 'write "https://shop.example.org"')
+    if page.smtp_url and not page.mail_from:
+        report.problem(report.place("orderpage", "mail_from"), "missing", "mail needs smtp_url and mail_from")
 
 
 WEBHOOK_MIN_CHARACTERS = 24

@@ -16,6 +16,7 @@ from msgspec import Meta
 from syncd.core.terms import AccountId
 from syncd.sdk.errors import Problem
 from syncd.sdk.secret import Secret
+from syncd.settings.shape_public import OrderPageSettings, WebhookSettings
 from syncd.settings.shape_waiting import DeskSettings, Waitlist
 
 POSTGRES_SCHEMES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
@@ -152,49 +153,6 @@ class Mqtt:
 
     protocol: Literal["5", "3.1.1"] = "5"
     """MQTT version that the broker speaks."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderPageSettings:
-    """The order status page for customers: `[orderpage]`."""
-
-    enabled: bool = False
-    """Serve the page at /order. Let the TLS proxy pass that path to the public."""
-
-    embed_in: tuple[str, ...] = ()
-    """Origins of the shop's own pages that may show it in a frame, by /order?embed=1: "https://shop.example.org"."""
-
-    cancel: bool = True
-    """Whether buyers may ask there to cancel an order that was not sent; a person decides about it."""
-
-    tries_per_minute: Annotated[int, Meta(ge=1, le=100_000)] = 10
-    """Most look-ups of one address in a minute."""
-
-    misses_per_hour: Annotated[int, Meta(ge=1, le=1_000)] = 10
-    """Look-ups of one order number that may fail in an hour; then it is answered as if it were not there."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookSettings:
-    """One endpoint that gets events by signed webhooks: `[webhooks.NAME]`."""
-
-    name: str
-    """The NAME in the table's title; events that wait know it, so do not change it once it is in use."""
-
-    url: str
-    """Address that events are posted to, with https."""
-
-    secret: Secret
-    """Secret that signs them, at least 24 characters (a secret); `whsec_` and base64 where the receiver wants that."""
-
-    old_secret: Secret = field(default_factory=unset)
-    """The secret before it, while the receiver changes over: messages bear both signatures (a secret)."""
-
-    events: tuple[str, ...] = ()
-    """Types of events to send, a star for any letters: "sale", "channel.*". Empty: all of them."""
-
-    private: bool = False
-    """Whether the address may be one of this machine or of a local network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

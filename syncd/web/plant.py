@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -12,8 +13,8 @@ from syncd.core.facts import Fact
 from syncd.core.lag import Figures
 from syncd.core.terms import AccountId, Instant, Location, Outcome
 from syncd.core.tickets import DeskId
+from syncd.letters import Texts
 from syncd.sdk.channel import Clock
-from syncd.sdk.desk import TextSource
 from syncd.sdk.features import CancelWish, HealthFigure, Inquiry, Key
 from syncd.settings import Settings
 from syncd.store.outbox import Event
@@ -236,16 +237,20 @@ class Plant(Protocol):
         """Return the open desks."""
 
     @property
-    def texts(self) -> TextSource:
-        """Return the texts of letters to customers."""
-
-    @property
     def house(self) -> House:
         """Return what is the same for all of them."""
 
     @property
     def errands(self) -> Errands:
         """Return what a person may have done at a channel right now."""
+
+    @property
+    def texts(self) -> Texts:
+        """Return the texts for customers."""
+
+    @property
+    def counts(self) -> Counter[tuple[str, ...]]:
+        """Return what was answered so far, by names of few values: metrics tell it."""
 
     @property
     def proof_key(self) -> bytes:
