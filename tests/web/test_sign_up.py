@@ -14,11 +14,14 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from sqlalchemy import Connection, text
 
 from syncd.core.waitlist import LeaveFact, WaitFact
 from syncd.engine.intake import Receipt
+from syncd.letters import Texts
 from syncd.sdk.errors import AuthError, RejectedError, TransientError
 from syncd.settings import OrderPageSettings
+from syncd.store import ledger, waiting
 from syncd.web.orderpage import install
 from syncd.web.orderpage.signup import MAILS_A_DAY, PENDING_US
 from tests.web.rig import Rig, running, served, settings_of
@@ -58,6 +61,8 @@ class Noting:
             raise self.trouble
         self.facts.append((fact, key))
         return Receipt(inbox_id=len(self.facts), duplicate=False)
+
+    async def settle(self, inbox_id: int, *, timeout_s: float) -> None: ...
 
 
 @dataclass
@@ -126,6 +131,7 @@ async def test_the_list_is_left_by_one_click(reader: Reader) -> None:
     await reader.send("/back/TEA%2F1", mail=MAIL)
     await reader.send("/back/confirm", t=reader.post.link("confirm").partition("t=")[2])
     joined = reader.intake.facts[0][0].rows[0].key
+    await enter(reader, joined)
     mail, link = reader.post.mails[0][1], reader.post.link("leave")
     assert mail["List-Unsubscribe"] == f"<https://shop.example{link}>"
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
@@ -136,6 +142,44 @@ async def test_the_list_is_left_by_one_click(reader: Reader) -> None:
     left = reader.intake.facts[1][0]
     assert isinstance(left, LeaveFact)
     assert (left.source, left.keys) == ("signup", (joined,))
+
+
+async def enter(reader: Reader, key: str, *, closed: bool = False) -> None:
+    """Have an entry as the deciding room makes it."""
+
+    def work(conn: Connection) -> None:
+        (sku,) = ledger.skus_by_code(conn, ["TEA/1"]).values()
+        values = {"source": "signup", "key": key, "sku_id": sku.sku_id, "quantity": 1, "state": "pending", "since": 1}
+        waiting.add_entry(conn, {**values, "closed_at": 2 if closed else None})
+
+    await reader.rig.plant.store.write(work)
+
+
+async def join(reader: Reader) -> str:
+    """Sign up and confirm; return the key of the last entry."""
+    await reader.send("/back/TEA%2F1", mail=MAIL)
+    await reader.send("/back/confirm", t=reader.post.link("confirm").partition("t=")[2])
+    key: str = reader.intake.facts[-1][0].rows[0].key
+    return key
+
+
+async def test_nobody_waits_twice_and_everybody_may_wait_again(reader: Reader) -> None:
+    """Who waits already is not put on the list a second time; once it has come one may sign up for the next time."""
+    first = await join(reader)
+    await enter(reader, first)
+    assert (await join(reader), len(reader.intake.facts)) == (first, 1)
+    await reader.rig.plant.store.write(lambda conn: conn.execute(text("UPDATE entry SET closed_at = 2")))
+    assert (await join(reader) != first, len(reader.intake.facts)) == (True, 2)
+
+
+async def test_a_text_that_cannot_be_filled_is_told(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the shop's own text is broken no mail goes out, and the reader is not told that one did."""
+    monkeypatch.setattr(Texts, "letter", broken)
+    assert (await reader.send("/back/TEA%2F1", mail=MAIL))[0] == 503
+
+
+def broken(*_: Any) -> None:
+    raise RejectedError("lacks a word")
 
 
 async def test_forged_and_old_links_do_nothing(reader: Reader) -> None:

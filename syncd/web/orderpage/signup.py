@@ -13,6 +13,7 @@ import re
 from base64 import urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -30,6 +31,7 @@ from syncd.core.waitlist import LeaveFact, WaitFact, WaitRow
 from syncd.sdk.errors import AuthError, RejectedError, SyncdError, TransientError
 from syncd.sdk.smtp import MailServer, MailSession, bare_address
 from syncd.store.rows import SkuRow
+from syncd.store.rows_waiting import EntryRow
 from syncd.store.statements import table
 from syncd.web.orderpage.shell import Shell, Visit, fields_of
 from syncd.web.orderpage.tries import Tries
@@ -43,12 +45,16 @@ MOST_PENDING: Final = 10_000
 MOST_UNITS: Final = 20
 MAIL_S: Final = 30.0
 COMMIT_S: Final = 30.0
+SETTLE_S: Final = 5.0
 DAY_S: Final = 86_400.0
 MINUTE_S: Final = 60.0
 MAILS_A_DAY: Final = 3
 """Mails to one address in a day: the page must not become a way to trouble somebody."""
 _LEAVE: Final = re.compile(r"([0-9a-f]{40})\.([0-9a-f]{40})")
+_KEY_MORE: Final = 12
+"""Digits of a key behind its mark: somebody may sign up for the same thing again, once it has come."""
 _SKU: Final = table(SkuRow)
+_ENTRY: Final = table(EntryRow)
 
 _log = structlog.get_logger("syncd.signup")
 
@@ -136,8 +142,13 @@ class SignUp:
         """Send the mail; return False where it certainly did not go out and may do so later."""
         link = urlsafe_b64encode(self._chance(24)).decode()
         try:
-            await self._post.send(pending.mail, self._mail(pending, title, link))
-        except (RejectedError, UnicodeError):
+            mail = self._mail(pending, title, link)
+        except (RejectedError, UnicodeError) as error:
+            _log.error("signup.unwritten", reason=type(error).__name__)
+            return False
+        try:
+            await self._post.send(pending.mail, mail)
+        except RejectedError:
             return True  # nobody is there to be asked; the answer does not tell
         except (AuthError, TransientError, TimeoutError) as error:
             _log.warning("signup.unsent", reason=type(error).__name__)
@@ -149,7 +160,7 @@ class SignUp:
 
     def _mail(self, pending: Pending, title: str, link: str) -> bytes:
         home = self._plant.settings.http.public_url.rstrip("/")
-        leave = f"{home}{BASE}/leave?t={self._leave_token(self._entry_key(pending))}"
+        leave = f"{home}{BASE}/leave?t={self._leave_token(self._entry_mark(pending))}"
         values = {"product": title, "confirm_url": f"{home}{BASE}/confirm?t={link}", "leave_url": leave}
         letter = self._plant.texts.letter(MessageKind.SIGN_UP_CONFIRM, pending.language, values)
         mail = EmailMessage(policy=SMTP)
@@ -178,7 +189,8 @@ class SignUp:
         pending = self._known(link)
         if pending is None:
             return self._word(visit, "back.late", status=404)
-        key = self._entry_key(pending)
+        mark = self._entry_mark(pending)
+        key = f"{mark}.{self._mark(link)[:_KEY_MORE]}"
         row = WaitRow(
             key=key,
             sku=Sku(pending.sku),
@@ -187,7 +199,8 @@ class SignUp:
             since=self._plant.clock.now(),
             contact=Contact(address=pending.mail),
         )
-        if not await self._put(WaitFact(source=SOURCE, rows=(row,)), key=f"{key}.{link[:16]}"):
+        waits = await self._plant.store.read(lambda conn: _waiting(conn, mark))
+        if not waits and not await self._put(WaitFact(source=SOURCE, rows=(row,)), key=key):
             return self._word(visit, "trouble.text", status=503)
         self._pending.pop(link, None)
         return self._word(visit, "back.confirmed")
@@ -201,26 +214,28 @@ class SignUp:
     async def show_leave(self, request: web.Request) -> web.Response:
         """Show the button that leaves."""
         visit, token = self._shell.visit(request), request.query.get("t", "")
-        if self._left_key(token) is None:
+        if self._left_mark(token) is None:
             return self._word(visit, "back.late", status=404)
         return self._shell.page(visit, "button.html", here=f"{BASE}/leave", token=token, words="leave")
 
     async def leave(self, request: web.Request) -> web.Response:
         """Leave the list; a mail program may do it by itself with one click (RFC 8058)."""
         visit, fields = self._shell.visit(request), await fields_of(request)
-        key = self._left_key(fields.get("t", "") or request.query.get("t", ""))
-        if key is None:
+        mark = self._left_mark(fields.get("t", "") or request.query.get("t", ""))
+        if mark is None:
             return self._word(visit, "back.late", status=404)
-        now = self._plant.clock.now()
-        fact = LeaveFact(source=SOURCE, keys=(key,), reason="left by their own word", actor=SOURCE)
-        if not await self._put(fact, key=f"{key}.leave.{now}"):
+        keys = await self._plant.store.read(lambda conn: _waiting(conn, mark))
+        fact = LeaveFact(source=SOURCE, keys=keys, reason="left by their own word", actor=SOURCE)
+        if keys and not await self._put(fact, key=f"{mark}.leave.{self._plant.clock.now()}"):
             return self._word(visit, "trouble.text", status=503)
         return self._word(visit, "back.left")
 
     async def _put(self, fact: WaitFact | LeaveFact, *, key: str) -> bool:
         try:
             async with asyncio.timeout(COMMIT_S):
-                await self._plant.intake.put_one(fact, source=SOURCE, key=key)
+                receipt = await self._plant.intake.put_one(fact, source=SOURCE, key=key)
+            with suppress(TimeoutError):  # decided late is decided
+                await self._plant.intake.settle(receipt.inbox_id, timeout_s=SETTLE_S)
         except (SyncdError, TimeoutError) as error:
             _log.warning("signup.uncommitted", reason=type(error).__name__)
             return False
@@ -228,18 +243,18 @@ class SignUp:
 
     # --- keys ---
 
-    def _entry_key(self, pending: Pending) -> str:
+    def _entry_mark(self, pending: Pending) -> str:
         """Return what stands for an address and a SKU; it does not tell the address."""
         return self._mark(f"entry\n{pending.sku}\n{pending.mail}")
 
-    def _leave_token(self, key: str) -> str:
-        return f"{key}.{self._mark(f'leave{chr(10)}{key}')}"
+    def _leave_token(self, mark: str) -> str:
+        return f"{mark}.{self._mark(f'leave {mark}')}"
 
-    def _left_key(self, token: str) -> str | None:
+    def _left_mark(self, token: str) -> str | None:
         parts = _LEAVE.fullmatch(token)
         if parts is None:
             return None
-        wanted = self._mark(f"leave\n{parts[1]}")
+        wanted = self._mark(f"leave {parts[1]}")
         return parts[1] if hmac.compare_digest(parts[2], wanted) else None
 
     def _mark(self, text: str) -> str:
@@ -258,6 +273,13 @@ def _title(conn: Connection, sku: str) -> str | None:
     """Return the title of a SKU, None for one that is not known."""
     found = conn.execute(select(_SKU.c.title).where(_SKU.c.code == sku)).first()
     return None if found is None else str(found[0])
+
+
+def _waiting(conn: Connection, mark: str) -> tuple[str, ...]:
+    """Return the keys of entries that still wait for what a mark stands for."""
+    c = _ENTRY.c
+    query = select(c.key).where(c.source == SOURCE, c.key.startswith(f"{mark}."), c.closed_at.is_(None))
+    return tuple(conn.execute(query).scalars())
 
 
 def _units(text: str) -> int:
