@@ -27,11 +27,12 @@ from syncd.edges.alerts import alert_sink
 from syncd.edges.mqtt import Mqtt
 from syncd.edges.outgoing import Outgoing, sink_name
 from syncd.engine import upkeep
-from syncd.engine.channels import Tools, open_accounts
+from syncd.engine.channels import Tools, open_accounts, seasons_of
 from syncd.engine.crew import engine_loops, recover
 from syncd.engine.desks import open_desks
 from syncd.engine.intake import Intake, Receipt
 from syncd.engine.loops import Loop, Stage, run_loops
+from syncd.engine.outlook import outlook_of
 from syncd.engine.plant import Plant
 from syncd.engine.relay import Relay, Sink
 from syncd.engine.resettle import run_resettle
@@ -234,6 +235,8 @@ def house_of(plant: Plant) -> House:
         low_stock=settings.alerts.low_stock,
         shadow=settings.daemon.shadow,
         waiting=wait_rules(plant),
+        seasons=seasons_of(settings),
+        outlook=outlook_of(settings, now=plant.clock.now()),
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from syncd.sdk.secret import Secret
-from syncd.settings import load, shape, shape_public, shape_waiting
+from syncd.settings import load, policies, shape, shape_public, shape_waiting
 from syncd.settings.adapters import Installed
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +31,7 @@ TABLES = {
     "TimeRules": "timerules",
     "Incidents": "incidents",
     "PolicyDefaults": "policy",
+    "SeasonSettings": "seasons.super_sale",
     "Brake": "brake",
     "Retention": "retention",
     "OrderPageSettings": "orderpage",
@@ -75,7 +76,7 @@ def read(name: str) -> str:
 
 def documented() -> Iterator[tuple[str, str, str]]:
     """Answer class, field and text of everything that the settings' own source documents."""
-    files = (Path(shape.__file__), Path(shape_public.__file__), Path(shape_waiting.__file__))
+    files = [Path(module.__file__) for module in (shape, shape_public, shape_waiting, policies)]
     for node in (node for file in files for node in ast.parse(file.read_text(encoding="utf-8")).body):
         if isinstance(node, ast.ClassDef) and node.name in TABLES:
             for item, text in zip(node.body, node.body[1:], strict=False):

@@ -24,9 +24,11 @@ from syncd.engine.judging import HealthWatch
 from syncd.engine.keywatch import KeyWatch
 from syncd.engine.lagwatch import LagWatch, take_up_lags
 from syncd.engine.late import LateEnds
+from syncd.engine.lookout import Lookout, take_up_demand
 from syncd.engine.loops import Loop, Stage
 from syncd.engine.maintenance import run_maintenance
 from syncd.engine.notices import Queue
+from syncd.engine.planning import Planner
 from syncd.engine.plant import Plant
 from syncd.engine.poll import Poll
 from syncd.engine.proving import Proving
@@ -48,6 +50,7 @@ async def recover(plant: Plant) -> int:
     found = await plant.store.write(lambda conn: _recover(conn, names, now))
     await plant.store.write(lambda conn: _recover_desks(conn, list(plant.desks), now))
     await take_up_lags(plant)
+    await take_up_demand(plant)
     plant.intake.hint.set()
     return found
 
@@ -94,6 +97,7 @@ def engine_loops(plant: Plant) -> list[Loop]:
         Loop(name="ingest", stage=Stage.INGEST, run=decide),
         Loop(name="lags", stage=Stage.RELAY, run=LagWatch(plant).run),
         Loop(name="attending", stage=Stage.DISPATCH, run=partial(run_attending, plant)),
+        Loop(name="exposure", stage=Stage.READERS, run=Lookout(plant, Planner(plant)).run),
         Loop(name="incidents", stage=Stage.READERS, run=IncidentWatch(plant).run),
     ]
     if plant.desks and not plant.house.shadow:

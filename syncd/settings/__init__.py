@@ -8,9 +8,9 @@ of their own, see `syncd.settings.credentials`.
 from __future__ import annotations
 
 from syncd.settings.loading import load, load_daemon, locate
+from syncd.settings.policies import Brake, PolicyDefaults, SeasonSettings
 from syncd.settings.shape import (
     Alerts,
-    Brake,
     ChannelSettings,
     Daemon,
     Http,
@@ -18,7 +18,6 @@ from syncd.settings.shape import (
     Letters,
     Mqtt,
     Pages,
-    PolicyDefaults,
     Retention,
     Settings,
     ShipDateSettings,
@@ -41,6 +40,7 @@ __all__ = [
     "Pages",
     "PolicyDefaults",
     "Retention",
+    "SeasonSettings",
     "Settings",
     "ShipDateSettings",
     "TimeRules",

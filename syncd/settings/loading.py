@@ -16,11 +16,11 @@ from syncd.sdk.errors import ConfigError, Problem
 from syncd.settings import checks
 from syncd.settings.adapters import Installed, InstalledDesks
 from syncd.settings.credentials import Credentials
+from syncd.settings.policies import Brake, PolicyDefaults, SeasonSettings
 from syncd.settings.reading import Reader, Table
 from syncd.settings.report import Report, closest
 from syncd.settings.shape import (
     Alerts,
-    Brake,
     ChannelSettings,
     Daemon,
     Http,
@@ -28,7 +28,6 @@ from syncd.settings.shape import (
     Letters,
     Mqtt,
     Pages,
-    PolicyDefaults,
     Retention,
     Settings,
     ShipDateSettings,
@@ -59,7 +58,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
 
 Named = TypeVar("Named", ChannelSettings, DeskSettings)
 
-TITLES: Final = frozenset(SECTIONS) | {"channels", "desks", "webhooks"}
+TITLES: Final = frozenset(SECTIONS) | {"channels", "desks", "seasons", "webhooks"}
 
 
 def locate(environ: Mapping[str, str]) -> Path | None:
@@ -94,14 +93,16 @@ def load(
     sections = {name: document.section(name) for name in SECTIONS}
     channels = document.channels(Installed() if adapters is None else adapters)
     found = document.desks(InstalledDesks() if desks is None else desks)
+    seasons = document.seasons()
     webhooks = document.webhooks()
     checks.check_webhooks(webhooks, report)
     document.note_unknown()
     _check(sections, channels, report)
+    checks.check_seasons(seasons, sections["policy"], channels, report)
     checks.check_desks(found, channels, sections["waitlist"], report)
     if report.problems:
         raise ConfigError([*report.problems, *report.warnings])
-    made = {**sections, "channels": channels, "desks": found, "webhooks": webhooks}
+    made = {**sections, "channels": channels, "desks": found, "seasons": seasons, "webhooks": webhooks}
     return Settings(**made, path=path, warnings=tuple(report.warnings), kept=tuple(document.reader.kept))
 
 
@@ -166,6 +167,18 @@ class Document:
             self._skip(theirs)
             return desk
         return self._with_adapter(desk, theirs, adapters, title=title)
+
+    def seasons(self) -> dict[str, SeasonSettings]:
+        """Return the seasons that are right, in the order of the file."""
+        given = self._table(self.tables, "seasons", title="seasons")
+        found = {}
+        for name in given:
+            title = f"seasons.{name}"
+            table = Table(title=title, given=self._table(given, name, title=title), secrets=name)
+            season = self.reader.read(SeasonSettings, table)
+            if season is not None:
+                found[name] = season
+        return found
 
     def webhooks(self) -> dict[str, WebhookSettings]:
         """Return the endpoints for events that are right, in the order of the file."""

@@ -16,15 +16,13 @@ from msgspec import Meta
 from syncd.core.terms import AccountId
 from syncd.sdk.errors import Problem
 from syncd.sdk.secret import Secret
+from syncd.settings.policies import Brake, ExposureName, Limit, Loss, Percent, PolicyDefaults, SeasonSettings, Units
 from syncd.settings.shape_public import OrderPageSettings, WebhookSettings
 from syncd.settings.shape_waiting import DeskSettings, Waitlist
 
 POSTGRES_SCHEMES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 SQLITE_FILE = "syncd.db"
 
-Units: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000)]
-"""Whole units of a good."""
-Percent: TypeAlias = Annotated[int, Meta(ge=0, le=100)]
 Days: TypeAlias = Annotated[int, Meta(ge=1, le=3_650)]
 Word: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 """Safe in a topic, a path and an event source."""
@@ -252,37 +250,6 @@ class Incidents:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyDefaults:
-    """What channels may show where neither the channel nor the SKU says otherwise: `[policy]`."""
-
-    safety_stock: Units = 0
-    """Units kept back on every channel."""
-
-    safety_percent: Percent = 0
-    """Percent of what is available kept back on every channel, rounded up; the larger of both counts."""
-
-    cap: Units | None = None
-    """The most that a channel shows. Left out: no cap."""
-
-    raise_delay_s: Annotated[float, Meta(ge=0.0, le=3_600.0)] = 5.0
-    """Seconds that a raise waits, so that a number that goes up and down is written once. Falls never wait."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Brake:
-    """When a change by hand or import is held for a person: `[brake]`. Falls from orders always pass."""
-
-    share: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.2
-    """Hold a change that would take more than this share of the released listings to zero, or raise as many."""
-
-    minimum: Annotated[int, Meta(ge=0, le=1_000_000)] = 20
-    """A change of fewer listings than this passes, whatever the share."""
-
-    factor: Annotated[float, Meta(gt=1.0, le=1_000_000.0)] = 10.0
-    """A listing counts as raised when it would show more than this many times what it shows."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
     """How long what is no longer needed is kept: `[retention]`. The ledger itself is never deleted."""
 
@@ -349,6 +316,12 @@ class ChannelSettings:
     sweep_s: Annotated[float, Meta(ge=60.0, le=7 * 86_400.0)] = 3_600.0
     """Seconds in which every listing is read once and compared with what it should show."""
 
+    exposure: ExposureName | None = None
+    """How units are shared here; "allotment" on one channel of a SKU means all. Left out: as in [policy]."""
+
+    loss: Loss | None = None
+    """How many sold units one oversold unit costs here. Left out: as in [policy]."""
+
     safety_stock: Units | None = None
     """Units kept back on this channel. Left out: as in [policy]."""
 
@@ -357,6 +330,21 @@ class ChannelSettings:
 
     cap: Units | None = None
     """The most that this channel shows. Left out: as in [policy]."""
+
+    share: Percent | None = None
+    """The most that this channel shows, in percent of what is available. Left out: no share."""
+
+    preorder: bool | None = None
+    """Sell units that are on their way here. Left out: as in [policy]."""
+
+    hide: bool | None = None
+    """Close pages that show 0 here. Left out: as in [policy]."""
+
+    purchase_limit: Limit | None = None
+    """The most units that one order may have here. Left out: as in [policy]."""
+
+    max_lateness_s: Annotated[float, Meta(ge=0.0, le=2 * 86_400.0)] | None = None
+    """How late an order may become known at most, for allotments. Left out: as the adapter promises."""
 
     drift: Literal["enforce", "adopt"] = "enforce"
     """A number that somebody changed on the channel: "enforce" writes ours again, "adopt" takes it as a movement."""
@@ -394,6 +382,7 @@ class Settings:
     timerules: TimeRules = field(default_factory=TimeRules)
     incidents: Incidents = field(default_factory=Incidents)
     policy: PolicyDefaults = field(default_factory=PolicyDefaults)
+    seasons: Mapping[str, SeasonSettings] = field(default_factory=dict)
     brake: Brake = field(default_factory=Brake)
     retention: Retention = field(default_factory=Retention)
     waitlist: Waitlist = field(default_factory=Waitlist)

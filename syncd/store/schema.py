@@ -14,6 +14,7 @@ from syncd.sdk.errors import ConfigError, Problem
 from syncd.store import (  # noqa: F401  (they declare the tables)
     rows,
     rows_conduct,
+    rows_exposure,
     rows_incidents,
     rows_orders,
     rows_waiting,

@@ -11,6 +11,7 @@ from syncd.core.conduct import Finding
 from syncd.core.exposure import Policy
 from syncd.core.facts import Fact
 from syncd.core.lag import Figures
+from syncd.core.season import Season
 from syncd.core.terms import AccountId, Instant, Location, Outcome
 from syncd.core.tickets import DeskId
 from syncd.letters import Texts
@@ -185,6 +186,10 @@ class Lags(Protocol):
 
 class House(Protocol):
     """What is the same for all accounts."""
+
+    @property
+    def seasons(self) -> Sequence[Season]:
+        """Return the seasons of the settings."""
 
     @property
     def shadow(self) -> bool:
