@@ -27,6 +27,7 @@ from syncd.store import (
     alerts,
     claims,
     conduct,
+    displays,
     doubts,
     history,
     ledger,
@@ -37,6 +38,7 @@ from syncd.store import (
     waiting,
 )
 from syncd.store.claims import Unheard
+from syncd.store.displays import Display
 from syncd.store.doubts import Suspect
 from syncd.store.history import NewEffect
 from syncd.store.ledger import Balance, KnownSku, Shelf
@@ -113,6 +115,7 @@ class Work:
         self.incoming: dict[SkuId, list[Incoming]] = {}
         self.claims: dict[int, Unheard] = {}
         self.unclaimed: set[int] = set()
+        self.displays: dict[int, Display] = {}
         self.season_rows: list[dict[str, Any]] = []
         self.sold: list[Sold] = []
         self.crossed: list[tuple[SkuId, bool]] = []
@@ -293,6 +296,7 @@ class Work:
         seasons.put(self.conn, self.season_rows)
         claims.drop(self.conn, self.unclaimed)
         claims.save(self.conn, self.claims.values())
+        displays.save(self.conn, self.displays.values())
         ledger.open_skus(self.conn, self.opened, now=self.now)
         changed = [x for x in self.listings.values() if x.changed]
         listings.save(self.conn, changed, now=self.now)
