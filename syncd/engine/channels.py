@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import aiohttp
 import structlog
@@ -20,7 +21,7 @@ from syncd.engine.timing import nap
 from syncd.engine.work import Hint
 from syncd.sdk.channel import Adapter, Channel, Clock, Context
 from syncd.sdk.errors import AuthError, ChannelError, NoTurn, ProtocolError, TransientError
-from syncd.sdk.features import HealthFigure, Key
+from syncd.sdk.features import HealthFigure, Key, PreorderDates, PurchaseLimit, Visibility
 from syncd.settings import ChannelSettings, PolicyDefaults, Settings
 from syncd.settings.windows import Window, end_of, read_season, read_window
 from syncd.store.session import StoreBusy, StoreFull
@@ -185,7 +186,7 @@ class Account:
                 self.reads.set()
             case Hint.FETCH:
                 self.fetches.set()
-            case Hint.TELL:
+            case Hint.TELL | Hint.SERVE:
                 pass
 
 
@@ -201,7 +202,13 @@ def pulse_of(
     return Pulse(account=settings.name, clock=clock, random=random, report=report, windows=windows)
 
 
-async def guarded(account: Account, work: Callable[[], Awaitable[int]]) -> int:
+class Answering(Protocol):
+    """Somebody who is asked over the network, and answers or not."""
+
+    pulse: Pulse
+
+
+async def guarded(account: Answering, work: Callable[[], Awaitable[int]]) -> int:
     """Do one round of reading a channel once it may be asked; return how much there was, 0 where it failed.
 
     A failure slows the channel, a budget without a turn only this kind of call. A round that found nothing to ask for
@@ -245,6 +252,7 @@ def rules_of(settings: ChannelSettings, channel: Channel, defaults: PolicyDefaul
         adopts=settings.drift == "adopt" and settings.counting,
         hand_edit_us=settings.hand_edit_days * DAY_US,
         max_lateness_us=None if late_s is None else int(late_s * SECOND_US),
+        displays=isinstance(channel, PurchaseLimit | Visibility | PreorderDates),
     )
 
 
