@@ -11,7 +11,8 @@ import msgspec
 from syncd.core.ledger import Comparison, MovementKind, Posting, Standing, compare
 from syncd.core.shown import Effect, spent
 from syncd.core.suspects import Missing, explained
-from syncd.core.terms import AccountId, CancelledBy, OrderLine, OrderSnapshot, SkuId, Span
+from syncd.core.terms import AccountId, CancelledBy, Give, OrderLine, OrderSnapshot, SkuId, Span
+from syncd.engine import adopting
 from syncd.engine.placing import OrderShelf, Stated
 from syncd.engine.replan import sold_here
 from syncd.engine.rules import Rules
@@ -189,9 +190,10 @@ def _note_sale(work: Work, account: AccountId, order: OrderSnapshot) -> None:
 def _consume(work: Work, account: AccountId, posting: Posting, take: Span | None) -> None:
     """Let an order that may lie in the span of a suspect sale consume its hold."""
     left = posting.committed
-    if take is None or left <= 0 or not work.present.suspects:
-        return
     rules = work.house.rules.get(account)
+    adopts = rules is not None and rules.adopts
+    if take is None or left <= 0 or not (work.present.suspects or adopts):
+        return
     skew = 0 if rules is None else rules.skew_us
     found = _open_suspects(work, account, posting.sku_id)
     wide = Span(earliest=take.earliest - skew, latest=None if take.latest is None else take.latest + skew)
@@ -199,6 +201,8 @@ def _consume(work: Work, account: AccountId, posting: Posting, take: Span | None
     for suspect, used in zip(found, parts, strict=True):
         if used:
             lift(work, suspect, used, cause=f"order {posting.reference}")
+    if adopts and left > sum(parts):
+        adopting.told(work, account, posting.sku_id, wide, orders=left - sum(parts))
 
 
 def lift(work: Work, suspect: Suspect, units: int, *, cause: str) -> None:
@@ -237,8 +241,19 @@ def _note_effects(work: Work, rules: Rules, change: _Change, line: OrderLine, wh
                 listing.held = ""
                 work.stir(listing)
             _note(work, rules, listing, name, units=give.quantity, span=give.span, maybe=len(where) > 1)
+            if rules.adopts:
+                _reverse(work, rules, listing, change, line, give)
         if rules.absolute and before == 0 and takes:
             sold_here(listing, line.quantity, change.order.ordered_at)
+
+
+def _reverse(work: Work, rules: Rules, listing: Listing, change: _Change, line: OrderLine, give: Give) -> None:
+    """Let a restore that is told for the first time reverse a hand edit that it explains."""
+    known = None if change.known is None else change.known.order.lines.get(line.line_id)
+    before = 0 if known is None else known.cancelled + known.returned
+    fresh = min(give.quantity, line.cancelled + line.returned - before)
+    if listing.sku_id is not None and fresh > 0:
+        adopting.told(work, rules.account, listing.sku_id, _widened(give.span, rules), gives=fresh)
 
 
 def _takes(order: OrderSnapshot, line: OrderLine, take: Span, before: int) -> Iterable[tuple[str, int, Span]]:

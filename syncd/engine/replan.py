@@ -13,6 +13,7 @@ from syncd.core.exposure import decay, margin, pool_target
 from syncd.core.plan import Idle, Lane, Look, Send, Step, View, Wait, decide, lane_of_certain
 from syncd.core.shown import Base, Effect, History, Range
 from syncd.core.terms import SECOND_US, UNPLACED, AccountId, Instant, Location, SkuId
+from syncd.engine.adopting import ADOPTING, ended_by_fall
 from syncd.engine.rules import Rules
 from syncd.engine.work import Hint, Work
 from syncd.store import accounts, history, ledger, listings
@@ -153,6 +154,7 @@ def _sum(work: Work, sku_id: SkuId, where: tuple[Location, ...]) -> int:
 
 def _set_target(work: Work, listing: Listing, target: int | None) -> None:
     if listing.target != target:
+        listing.held = "" if ended_by_fall(listing, target) else listing.held
         listing.target = target
         work.stir(listing)
 
@@ -190,7 +192,7 @@ def _certain(listing: Listing, rules: Rules) -> bool:
     """Say whether it is known what a listing shows, not less than its target, and nothing is in the way of a write."""
     if listing.base is None or listing.target is None or listing.base.value < listing.target:
         return False
-    free = not (listing.stale or listing.parked or listing.vanished)
+    free = not (listing.stale or listing.parked or listing.vanished or listing.held == ADOPTING)
     return free and (listing.demand <= 0 or not rules.absolute)
 
 
@@ -252,6 +254,7 @@ def view_of(
         last_open=last,
         settled_at=max(x.write.until for x in writes) + rules.staleness_us if writes else None,
         stale=listing.stale,
+        doubted=listing.held == ADOPTING,
     )
 
 

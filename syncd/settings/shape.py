@@ -405,7 +405,8 @@ class ChannelSettings:
     """The most that this channel shows. Left out: as in [policy]."""
 
     drift: Literal["enforce", "adopt"] = "enforce"
-    """A number that somebody changed on the channel: "enforce" writes ours again, "adopt" takes it as a movement."""
+    """A number that somebody changed on the channel: "enforce" writes ours again, "adopt" takes it as a movement once
+    two readings have shown it; an order or a restore that is told later takes the movement back."""
 
     counting: bool = False
     """Whether this channel is the place where people count stock. One at most; `drift = "adopt"` needs it."""
