@@ -133,8 +133,9 @@ async def serve(
             _share_the_processor()
         if started is not None:
             started(plant)
-        accounts = sorted(plant.roster)
-        _log.info("daemon.started", epoch=plant.epoch, listen=web, accounts=accounts, shadow=plant.house.shadow)
+        accounts, pages = sorted(plant.roster), f"http://{web}/" if settings.pages.enabled else ""
+        told = {"listen": web, "pages": pages, "accounts": accounts, "shadow": plant.house.shadow}
+        _log.info("daemon.started", epoch=plant.epoch, **told)
         await run_loops(loops, stop=plant.stop, drain_s=settings.daemon.drain_s)
         _log.info("daemon.stopped")
 

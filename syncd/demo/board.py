@@ -59,7 +59,10 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """One moment. `of_s` is None where the demo runs until it is stopped, `events` where there is no broker."""
+    """One moment. `of_s` is None where the demo runs until it is stopped, `events` where there is no broker.
+
+    `pages` is where a browser finds the pages.
+    """
 
     scene: str
     at_s: float
@@ -73,6 +76,7 @@ class Board:
     median_s: float | None = None
     p99_s: float | None = None
     events: int | None = None
+    pages: str = ""
 
 
 def _ours(books: Books, writes: int) -> Score:
@@ -99,6 +103,7 @@ def board(play: Play, standing: Standing | None, *, seconds: float | None) -> Bo
         median_s=quantile(totals, 0.5),
         p99_s=quantile(totals, 0.99),
         events=None if stage.events is None else stage.events.count,
+        pages=f"http://{stage.plant.settings.http.listen}/",
     )
 
 

@@ -184,8 +184,12 @@ class _Show:
         if console.is_terminal:
             await self._paint(play, console)
             return
+        after = f"pages: {self._board(play).pages}"
         while not self._over.is_set():
             console.print(line(self._board(play)), soft_wrap=True)
+            if after:
+                console.print(after, soft_wrap=True)
+            after = ""
             await nap(LINE_S, self._over)
 
     async def _paint(self, play: Play, console: Console) -> None:

@@ -72,7 +72,11 @@ def _clock(board: Board) -> Text:
     until = "until Ctrl-C" if board.of_s is None else f"of {clock(board.of_s)}"
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append("syncd demo ", style="bold")
-    text.append(f" {clock(board.at_s)} {until}   shop time x{board.factor}, syncd in real time")
+    text.append(f" {clock(board.at_s)} {until}")
+    if board.pages:
+        text.append("   pages ")
+        text.append(board.pages, style="bold")
+    text.append(f"   shop time x{board.factor}, syncd in real time")
     return text
 
 

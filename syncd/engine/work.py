@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection
@@ -73,7 +74,6 @@ class Work:
         self.house = house
         self.now = now
         self.accounts = accounts.accounts(conn)
-        self.present = ledger.present(conn)
         self.skus: dict[SkuId, KnownSku] = {}
         self.kits: ledger.Kits = {}
         self.policies: dict[SkuId, dict[str, PolicyRow]] = {}
@@ -103,6 +103,11 @@ class Work:
         self._writes: list[dict[str, Any]] = []
 
     # --- loading ---
+
+    @cached_property
+    def present(self) -> ledger.Present:
+        """Return whether there is anything of what most shops have none of."""
+        return ledger.present(self.conn)
 
     def load_skus(self, ids: Collection[SkuId]) -> None:
         """Have the SKUs, their kits and the kits that they are in, with the components of those."""

@@ -162,13 +162,14 @@ def due(conn: Connection, account: AccountId, *, lanes: Collection[Lane], now: I
 def due_count(conn: Connection, account: AccountId, *, lanes: Collection[Lane], now: Instant, most: int) -> int:
     """Return how many listings have work that is due in these lanes; counting ends at `most`."""
     values = {"account": account, "lanes": listed(conn, [int(lane) for lane in lanes]), "now": now, "most": most}
-    return int(conn.execute(_DUE_COUNT, values).scalar_one())
+    return int(fetch_all(conn, _DUE_COUNT, values)[0][0])
 
 
 def next_due(conn: Connection, account: AccountId, *, lanes: Collection[Lane]) -> Instant | None:
     """Return when the next work of these lanes is due."""
     wanted = listed(conn, [int(lane) for lane in lanes])
-    return conn.execute(_NEXT_DUE, {"account": account, "lanes": wanted}).scalar()
+    found: Instant | None = fetch_all(conn, _NEXT_DUE, {"account": account, "lanes": wanted})[0][0]
+    return found
 
 
 def count(conn: Connection, account: AccountId) -> int:

@@ -23,6 +23,8 @@ _HOLD = table(HoldRow)
 _SKU = table(SkuRow)
 _TICKET = table(TicketRow)
 
+BEGAN: Final = "+"
+ENDED: Final = "\N{MINUS SIGN}"
 MOST_LINE: Final = 200
 """Most entries of one line that are told."""
 
@@ -144,8 +146,8 @@ def tickets_per_day(conn: Connection, window: Window) -> Days:
     """Return how many people began to wait, and how many waits ended, by day."""
     c = _ENTRY.c
     return {
-        "began": _per_day(conn, c.since, window, c.id.is_not(None)),
-        "ended": _per_day(conn, c.closed_at, window, c.closed_at.is_not(None)),
+        BEGAN: _per_day(conn, c.since, window, c.id.is_not(None)),
+        ENDED: _per_day(conn, c.closed_at, window, c.closed_at.is_not(None)),
     }
 
 

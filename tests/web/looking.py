@@ -42,6 +42,7 @@ class Looker:
 
     session: aiohttp.ClientSession
     base: str
+    app: web.Application
     headers: dict[str, str] = field(default_factory=dict)
 
     async def get(self, path: str, *, follow: bool = True, **headers: str) -> Seen:
@@ -79,4 +80,4 @@ async def looking(rig: Rig, **headers: str) -> AsyncIterator[Looker]:
     install_pages(app, rig.plant, explain=partial(explain, rig.plant))
     jar = aiohttp.CookieJar(unsafe=True)
     async with served(app) as base, aiohttp.ClientSession(cookie_jar=jar) as session:
-        yield Looker(session=session, base=base, headers=headers)
+        yield Looker(session=session, base=base, app=app, headers=headers)

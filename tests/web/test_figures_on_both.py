@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert
 
-from syncd.core.facts import AccountFact, AccountState
+from syncd.core.facts import AccountFact, AccountState, PolicyFact, PolicyRow
 from syncd.core.terms import SECOND_US, AccountId, Sku
 from syncd.store import ledger
 from syncd.store.rows_waiting import ArrivalRow, EntryRow, NeedRow
 from syncd.store.statements import table
 from syncd.store.views_figures import DAY_US, Hidden, cancelled, first_since, hidden, oversold, sold, window_of
 from syncd.store.views_incidents import oversells
-from syncd.store.views_line import lines, tickets_per_day, waiters
+from syncd.store.views_line import BEGAN, ENDED, lines, tickets_per_day, waiters
 from tests.real_servers import Missing, Postgres, postgres, skip_or_fail
 from tests.web.rig import START, Rig, running, settings_of
 
@@ -101,6 +101,10 @@ async def test_what_is_hidden_is_counted(rig: Rig) -> None:
     await rig.see("shop", s1=5, s2=0)
     await rig.tell(AccountFact(account=AccountId("shop"), state=AccountState.LIVE))
     assert await rig.plant.store.read(hidden) == {"shop": Hidden(listings=0, units=0)}
+    for kept, told in ((2, Hidden(listings=0, units=2)), (9, Hidden(listings=1, units=5))):
+        row = PolicyRow(sku=Sku("A"), account=None, safety_stock=kept)
+        assert await rig.tell(PolicyFact(rows=(row,), forced=True)) is None
+        assert await rig.plant.store.read(hidden) == {"shop": told}
 
 
 def wait(conn: Connection, sku_id: int, *entries: dict[str, Any]) -> None:
@@ -140,6 +144,6 @@ async def test_lines_tell_who_is_next(rig: Rig) -> None:
     ]
     window = window_of(START, days=2, offset_us=JAPAN_US)
     assert await rig.plant.store.read(lambda conn: tickets_per_day(conn, window)) == {
-        "began": {day_of(START): 3},
-        "ended": {},
+        BEGAN: {day_of(START): 3},
+        ENDED: {},
     }

@@ -10,9 +10,10 @@ import pytest
 from jinja2 import Environment, nodes
 
 from syncd.core.brake import BrakeRule
+from syncd.core.conduct import Finding
 from syncd.core.facts import AccountFact, AccountState
 from syncd.core.terms import AccountId, PaymentStatus
-from syncd.engine.channels import Judgement
+from syncd.engine.channels import Conduct, Judgement
 from syncd.sdk.features import HealthFigure, Key
 from syncd.store.ledger import shelves, skus_by_code
 from syncd.store.views_listings import brakes
@@ -212,11 +213,14 @@ async def test_health_tells_keys_rates_and_what_waits(rig: Rig, look: Looker) ->
     shop, mall = (rig.plant.roster[AccountId(name)] for name in ("shop", "mall"))
     rate = HealthFigure(name="late shipments", count=3, total=100, rate=0.03, limit=0.04)
     shop.judgement = Judgement(asked_at=rig.clock.instant, figures=[rate])
+    finding = Finding(name="cancels", count=2, total=50, unknown=1, value=0.04, forecast=0.06, limit=0.05, rate=True)
+    mall.conduct = Conduct(at=rig.clock.instant, findings=(finding,))
     mall.judgement = Judgement(asked_at=rig.clock.instant, reason="it refused")
     shop.keys = [Key(name="licence", expires_at=rig.clock.instant + 86_400_000_000)]
     page = (await look.get("/health")).text
     assert re.search(r'late shipments<meter .*?value="0.75".*?lamp warn">3.00 %</span>.*?/ 4.00 %', page, re.DOTALL)
     assert "it refused" in page
+    assert re.search(r'2 of 50 orders.*?lamp warn">4.00 %</span>.*?/ 5.00 %.*?at worst 6.00 %', page, re.DOTALL)
     assert re.search(r'licence</td>.*?lamp warn">24 h<', page, re.DOTALL)
 
 

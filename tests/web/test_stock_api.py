@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -99,13 +98,13 @@ async def test_wrong_bodies_are_refused(rig: Rig, api: Api, body: Any, words: li
 
 
 async def test_ten_thousand_rows_at_once(rig: Rig, api: Api) -> None:
-    """SKUs and a count of 10,000 rows are each one request."""
+    """SKUs and a count of 10,000 rows are each one request; a slow machine may answer that it is under way."""
     codes = [f"S{number:05}" for number in range(10_000)]
-    async with asyncio.timeout(120):
-        status, _ = await api.post("/skus", {"rows": [{"sku": code, "title": f"題 {code}"} for code in codes]})
-        assert status == 200
-        status, told = await api.post("/stock/count", {"rows": [{"sku": code, "quantity": 7} for code in codes]})
-    assert (status, told["applied"]) == (200, True)
+    for path, row in (("/skus", {"title": "題"}), ("/stock/count", {"quantity": 7})):
+        status, told = await api.post(path, {"rows": [{"sku": code, **row} for code in codes]})
+        assert status in {200, 202}
+        if told.get("pending"):
+            assert await rig.plant.intake.settle(told["inbox_id"], timeout_s=300) is None
     assert (await api.get("/stock/S09999"))[1]["stock"]["on_hand"] == 7
 
 

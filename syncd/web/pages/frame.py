@@ -97,6 +97,7 @@ class Frame:
         self.guard = Guard(plant.settings, clock=plant.clock, chance=chance)
         self._zone = read_zone(plant.settings.pages.zone)
         self._painters = ThreadPoolExecutor(PAINTERS, thread_name_prefix="syncd-painter")
+        self._closed = False
         self._env = Environment(
             loader=PackageLoader(__package__ or ""),
             autoescape=True,
@@ -109,10 +110,13 @@ class Frame:
 
     async def close(self, _app: web.Application) -> None:
         """End the threads."""
+        self._closed = True
         self._painters.shutdown(wait=False, cancel_futures=True)
 
     async def paint(self, work: Callable[[], Any]) -> Any:
-        """Run what computes for long beside the loop; raises TimeoutError."""
+        """Run what computes for long beside the loop; raises TimeoutError, and ConnectionError once it stops."""
+        if self._closed:
+            raise ConnectionResetError("the daemon stops")
         async with asyncio.timeout(READ_S):
             return await asyncio.get_running_loop().run_in_executor(self._painters, work)
 
@@ -175,7 +179,7 @@ class Frame:
 
     def again(self, ask: Ask) -> Ask:
         """Return the request as one of now; raises Refused where its login has ended."""
-        visitor = self.guard.visitor(ask.request)
+        visitor = self.guard.visitor(ask.request, looks=False)
         if not visitor.name:
             raise Refused(401, "refused.login")
         return replace(ask, visitor=visitor, speech=replace(ask.speech, now=moment(self.plant.clock.now())))

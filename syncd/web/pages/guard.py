@@ -93,8 +93,11 @@ class Guard:
         """Return whether everybody on this machine may look."""
         return self._password is None and not self._pages.user_header
 
-    def visitor(self, request: web.Request) -> Visitor:
-        """Return who asks; raises Refused where the pages do not answer at all."""
+    def visitor(self, request: web.Request, *, looks: bool = True) -> Visitor:
+        """Return who asks; raises Refused where the pages do not answer at all.
+
+        `looks`: a person does, which keeps a login; a page that is merely open does not.
+        """
         host = _name(request.headers.get("Host", ""))
         if self.open:
             self._check_home(request, host)
@@ -106,7 +109,7 @@ class Guard:
         given = request.cookies.get(COOKIE if secure else PLAIN_COOKIE, "")
         known = len(given) == _ID_CHARACTERS and given.isascii()
         found = given if known else self._new_id()
-        return Visitor(id=found, fresh=not known, secure=secure, name=self._user(request, found))
+        return Visitor(id=found, fresh=not known, secure=secure, name=self._user(request, found, looks=looks))
 
     def _check_home(self, request: web.Request, host: str) -> None:
         if not self._at_home or _peer(request) not in LOOPBACK:
@@ -120,14 +123,14 @@ class Guard:
         """Return what a believed proxy says in a header, empty where none does."""
         return request.headers.get(header, "").strip() if _peer(request) in self._pages.proxies else ""
 
-    def _user(self, request: web.Request, visitor_id: str) -> str:
+    def _user(self, request: web.Request, visitor_id: str, *, looks: bool) -> str:
         if self.open:
             return "pages"
         if self._pages.user_header and (told := self._told(request, self._pages.user_header)):
             return "".join(c for c in told if c.isprintable())[:MOST_USER]
-        return "pages" if self._in_session(visitor_id) else ""
+        return "pages" if self._in_session(visitor_id, looks=looks) else ""
 
-    def _in_session(self, visitor_id: str) -> bool:
+    def _in_session(self, visitor_id: str, *, looks: bool) -> bool:
         key, now = _digest(visitor_id), self._clock.now()
         found = self._sessions.get(key)
         if found is None:
@@ -135,7 +138,7 @@ class Guard:
         if now - found.last > self._pages.session_h * 3_600 * SECOND_US or now - found.began > LONGEST_US:
             del self._sessions[key]
             return False
-        found.last = now
+        found.last = now if looks else found.last
         return True
 
     def _new_id(self) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from syncd.core.terms import Instant
+from syncd.core.conduct import Finding, Level
 from syncd.sdk.features import HealthFigure
 from syncd.store.views import moment
 from syncd.store.views_listings import DriftView, pending_drift
@@ -35,12 +35,13 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """How a channel judged the shop; `asked_at` None: not asked yet."""
+    """How a channel judged the shop (`asked_at` None: not asked yet), and how its own cancels stand in the ledger."""
 
     account: str
     asked_at: datetime | None
     reason: str
     rates: Sequence[Rate]
+    findings: Sequence[Finding]
 
 
 class Health:
@@ -64,17 +65,19 @@ class Health:
             "undated": [(account.name, one) for account in status.accounts for one in account.undated],
             "drift": drift,
             "soon_s": SOON_S,
+            "tones": {Level.GOOD: "good", Level.WARNED: "warn", Level.OVER: "bad"},
         }
 
 
 def judged_of(name: str, account: Account) -> Judged:
     """Return how a channel judged the shop."""
-    found = account.judgement
-    if found is None:
-        return Judged(account=name, asked_at=None, reason="", rates=())
-    at: Instant = found.asked_at
+    found, conduct = account.judgement, account.conduct
     return Judged(
-        account=name, asked_at=moment(at), reason=found.reason, rates=[rate_of(figure) for figure in found.figures]
+        account=name,
+        asked_at=None if found is None else moment(found.asked_at),
+        reason="" if found is None else found.reason,
+        rates=() if found is None else [rate_of(figure) for figure in found.figures],
+        findings=() if conduct is None else conduct.findings,
     )
 
 

@@ -16,6 +16,10 @@ SALES: Final = 14
 """Sales that are shown."""
 DRIFT: Final = 8
 """Foreign changes that are shown."""
+ALERTS: Final = 20
+"""Alerts that are shown."""
+TOLD: Final = frozenset({"brake", "drift", "quarantine"})
+"""Alerts of what stands in the same list already, with what can be done."""
 LATE_S: Final = 300.0
 """A feed that was silent for longer is worth a look."""
 
@@ -56,6 +60,7 @@ class Now:
         channels = [channel_now(account) for account in status.accounts]
         return {
             "status": status,
+            "alerts": [alert for alert in status.alerts if alert.kind not in TOLD][:ALERTS],
             "channels": channels,
             "sales": sales,
             "drift": drift,
