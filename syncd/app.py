@@ -25,10 +25,11 @@ from syncd.edges.alerts import alert_sink
 from syncd.edges.mqtt import Mqtt
 from syncd.edges.outgoing import Outgoing, sink_name
 from syncd.engine import upkeep
-from syncd.engine.channels import Tools, open_accounts
+from syncd.engine.channels import Tools, open_accounts, seasons_of
 from syncd.engine.crew import engine_loops, recover
 from syncd.engine.intake import Intake, Receipt
 from syncd.engine.loops import Loop, Stage, run_loops
+from syncd.engine.outlook import outlook_of
 from syncd.engine.plant import Plant
 from syncd.engine.relay import Relay, Sink
 from syncd.engine.resettle import run_resettle
@@ -42,6 +43,7 @@ from syncd.sdk.channel import Adapter, Clock
 from syncd.sdk.errors import ConfigError, TransientError
 from syncd.settings import Settings
 from syncd.settings.adapters import Installed
+from syncd.store import outbox
 from syncd.store.keyfile import key_beside
 from syncd.store.owner import OwnedElsewhere, Ownership, acquire
 from syncd.store.schema import migrate
@@ -124,6 +126,7 @@ async def serve(
         bulletin = upkeep.Bulletin()
         plant = await stack.enter_async_context(_plant(settings, adapters, store, owner, bulletin, machine))
         await recover(plant)
+        await _forget_endpoints(plant)
         sinks = _sinks(plant)
         web = await stack.enter_async_context(open_doors(plant, virtual=machine.virtual))
         loops = [*engine_loops(plant), *_edge_loops(plant, sinks, bulletin), *_keepers(plant, owner)]
@@ -196,6 +199,12 @@ async def _plant(
             yield plant
 
 
+async def _forget_endpoints(plant: Plant) -> None:
+    """End events that wait for endpoints which the settings do not name any more."""
+    kept, now = [sink_name(name) for name in plant.settings.webhooks], plant.clock.now()
+    await plant.store.write(lambda conn: outbox.abandon(conn, prefix=sink_name(""), kept=kept, now=now))
+
+
 def _proof_key(settings: Settings) -> bytes:
     """Return what proofs of buyers are made with, where the order page needs it."""
     if not settings.orderpage.enabled:
@@ -213,6 +222,8 @@ def house_of(plant: Plant) -> House:
         brake=BrakeRule(share=rule.share, minimum=rule.minimum, factor=rule.factor),
         low_stock=settings.alerts.low_stock,
         shadow=settings.daemon.shadow,
+        seasons=seasons_of(settings),
+        outlook=outlook_of(settings, now=plant.clock.now()),
     )
 
 

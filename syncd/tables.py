@@ -232,6 +232,17 @@ def choice_cell(*choices: str) -> Callable[[str], str]:
     return read_choice
 
 
+def switch_cell(cell: str) -> bool:
+    """Read yes or no."""
+    found = _folded(cell)
+    if found not in SWITCHES:
+        raise Wrong("not_a_choice", choices=", ".join(SWITCHES))
+    return SWITCHES[found]
+
+
+SWITCHES: Final = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+
+
 def moment_cell(cell: str) -> str:
     """Read a time with its offset, as RFC 3339."""
     try:
@@ -297,6 +308,17 @@ POLICIES: Final = (
     Column(name="safety_stock", read=number_cell(0), aliases=("安全在庫",)),
     Column(name="safety_percent", read=number_cell(0, 100)),
     Column(name="cap", read=number_cell(0), aliases=("上限",)),
+    Column(name="exposure", read=choice_cell("pool", "allotment", "adaptive"), aliases=("配分方式",)),
+    Column(name="loss", read=number_cell(1)),
+    Column(name="share", read=number_cell(0, 100), aliases=("割合",)),
+    Column(name="priority", read=text_cell, aliases=("優先",)),
+    Column(name="priority_units", read=number_cell(0)),
+    Column(name="preorder", read=switch_cell, aliases=("予約",)),
+    Column(name="hide", read=switch_cell, aliases=("非公開",)),
+    Column(name="purchase_limit", read=number_cell(1), aliases=("購入制限",)),
+    Column(name="season", read=text_cell, aliases=("期間名",)),
+    Column(name="since", read=moment_cell, aliases=("開始",)),
+    Column(name="until", read=moment_cell, aliases=("終了",)),
 )
 
 

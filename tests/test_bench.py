@@ -29,6 +29,7 @@ BENCHES = {
     "allotment": ("--seeds 3", {"oversold", "sold", "raises", "runs_per_s"}),
     "guarded": ("--seeds 1", {"delta wrong", "delta naive wrong", "mixed wrong", "listings"}),
     "overtake": ("--listings 300 --falls 2 --tick-s 0.2", {"p50_ticks", "worst_ticks", "raises_before", "raises_left"}),
+    "planning": ("--skus 40", {"plan_s", "rss_mb", "longest_hold_ms"}),
     "pages": ("--skus 60 --rounds 2", {"stock_ms", "empty_ms", "ratio", "search_ms", "search_nothing_ms", "html_kb"}),
     "hour": ("--virtual-s 60", {"seconds", "wrong"}),
 }

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from syncd.sdk.secret import Secret
-from syncd.settings import load, shape
+from syncd.settings import load, policies, shape, shape_public
 from syncd.settings.adapters import Installed
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +31,7 @@ TABLES = {
     "TimeRules": "timerules",
     "Incidents": "incidents",
     "PolicyDefaults": "policy",
+    "SeasonSettings": "seasons.super_sale",
     "Brake": "brake",
     "Retention": "retention",
     "OrderPageSettings": "orderpage",
@@ -59,6 +60,8 @@ SECRETS = {
     "daemon_database_url": "postgresql://syncd:pass@127.0.0.1/syncd",
     "alerts_smtp_url": "smtps://syncd:pass@mail.example.org:465",
     "alerts_webhook_url": "https://hooks.example.org/x",
+    "orderpage_smtp_url": "smtps://syncd:pass@mail.example.org:465",
+    "webhook_books_secret": "a secret of more than 24 characters",
 }
 
 
@@ -68,7 +71,8 @@ def read(name: str) -> str:
 
 def documented() -> Iterator[tuple[str, str, str]]:
     """Answer class, field and text of everything that the settings' own source documents."""
-    for node in ast.parse(Path(shape.__file__).read_text(encoding="utf-8")).body:
+    files = [Path(module.__file__) for module in (shape, shape_public, policies)]
+    for node in (node for file in files for node in ast.parse(file.read_text(encoding="utf-8")).body):
         if isinstance(node, ast.ClassDef) and node.name in TABLES:
             for item, text in zip(node.body, node.body[1:], strict=False):
                 if isinstance(item, ast.AnnAssign) and isinstance(text, ast.Expr):

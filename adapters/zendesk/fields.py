@@ -52,10 +52,13 @@ class Form(msgspec.Struct, frozen=True):
 async def listed(
     api: Api, path: str, key: str, kind: type[T], *, admin: bool = False, allow: Collection[int] = ()
 ) -> list[T] | None:
-    """Read a list page by page; None where the answer is one of the statuses in `allow` (a plan without the thing)."""
+    """Read a list page by page; None where the answer is one of the statuses in `allow` (a plan without the thing).
+
+    Some lists have numbered pages (`next_page`), some a cursor (`meta`) (Zendesk, Pagination, 2026).
+    """
     found: list[T] = []
+    params: dict[str, str | int] = {}
     for page in range(1, MOST_PAGES + 1):
-        params = {} if page == 1 else {"page": page}
         answer = await api.call("GET", path, params=params, admin=admin, expect=(200, *allow))
         if answer.status in allow:
             return None
@@ -65,11 +68,21 @@ async def listed(
         except msgspec.ValidationError as fault:
             message = str(fault)
         else:
-            if not body.get("next_page"):
+            following = _following(body, page)
+            if following is None:
                 return found
+            params = following
             continue
         raise ProtocolError(f"Zendesk: {key}: {message}")
     raise ProtocolError(f"Zendesk: {key} has no end within {MOST_PAGES} pages")
+
+
+def _following(body: dict[str, Any], page: int) -> dict[str, str | int] | None:
+    """Return what asks for the next page of a list; None at its end."""
+    meta = body.get("meta")
+    if isinstance(meta, dict):
+        return {"page[after]": str(meta.get("after_cursor"))} if meta.get("has_more") else None
+    return {"page": page + 1} if body.get("next_page") else None
 
 
 class Setup:

@@ -94,6 +94,7 @@ class Provisioner:
 
     async def _walk(self, hand: _Hand) -> list[Step]:
         self._steps = []
+        group_id = await self._group()  # a wrong name is told before anything is made
         ids = await self._fields(hand)
         if "state" not in ids:
             return self._steps  # nothing else has a meaning without the field of the states
@@ -102,7 +103,7 @@ class Provisioner:
             texts=self._texts,
             ids=ids,
             form_id=await self._form(hand, ids),
-            group_id=await self._group(),
+            group_id=group_id,
             category_id=await self._category(hand),
         )
         for what, make in rules.PARTS:

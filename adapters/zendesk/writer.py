@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeAlias
 
 from adapters.zendesk import jobs, names, wire
 from adapters.zendesk.api import TOO_MANY_JOBS, Api, Kind, decode, verdict
@@ -23,7 +23,7 @@ from adapters.zendesk.reader import Look, Reader
 from adapters.zendesk.settings import ZendeskSettings
 from adapters.zendesk.wire import Row
 from syncd.sdk.channel import Clock, OutcomeKind
-from syncd.sdk.desk import EventId, TicketChange, TicketOutcome
+from syncd.sdk.desk import EventId, TicketChange, TicketId, TicketOutcome
 from syncd.sdk.errors import ChannelError, NoTurn, ProtocolError, TransientError
 from syncd.sdk.http import Answer
 
@@ -36,6 +36,7 @@ BUSY_S: Final = 15.0
 MOST_CHANGES: Final = 30
 """Changes of one ticket by one user within ten minutes; people's at the screen count too."""
 CHANGES_S: Final = 600.0
+_Name: TypeAlias = tuple[TicketId, EventId]
 _REFUSALS: Final = (400, 409, 413, 422, 429)
 
 
@@ -67,17 +68,15 @@ class Writer:
         self._jobs: list[Job] = []
         self._ended: list[TicketOutcome] = []
         self._sent: dict[int, deque[float]] = {}
-        self._alone: set[EventId] = set()
+        self._alone: set[_Name] = set()
 
     async def update(self, changes: Sequence[TicketChange]) -> list[TicketOutcome]:
         """Make changes; ACCEPTED ones end in `late_outcomes`. Raises `NoTurn` while three jobs of ours run."""
-        awaited = {(row.change.ticket_id, row.change.event) for job in self._jobs for row in job.rows}
-        new = [change for change in changes if (change.ticket_id, change.event) not in awaited]
+        awaited = {_name(row.change) for job in self._jobs for row in job.rows}
+        new = [change for change in changes if _name(change) not in awaited]
         ends = {(end.ticket_id, end.event): end for end in await self._made(new)} if new else {}
         # What a job of ours has already is not sent again: its end is still to come.
-        return [
-            ends.get((change.ticket_id, change.event)) or outcome(change, OutcomeKind.ACCEPTED) for change in changes
-        ]
+        return [ends.get(_name(change)) or outcome(change, OutcomeKind.ACCEPTED) for change in changes]
 
     async def _made(self, changes: Sequence[TicketChange]) -> list[TicketOutcome]:
         if len(self._jobs) >= MOST_JOBS:
@@ -111,10 +110,10 @@ class Writer:
 
     def _single_out(self, batch: _Batch) -> None:
         """Where rows of a refused batch are among these, send the first of them alone, and let the others wait."""
-        first = next((place for place, row in batch.rows.items() if row.change.event in self._alone), None)
+        first = next((place for place, row in batch.rows.items() if _name(row.change) in self._alone), None)
         if first is None:
             return
-        self._alone.discard(batch.rows[first].change.event)
+        self._alone.discard(_name(batch.rows[first].change))
         for place in set(batch.rows) - {first}:
             row = batch.rows.pop(place)
             batch.ends[place] = outcome(row.change, OutcomeKind.UNSENT, "behind a row that is sent alone")
@@ -187,7 +186,7 @@ class Writer:
             raise NoTurn("Zendesk has too many jobs of this account", retry_after_s=BUSY_S)
         if answer.status == HTTPStatus.CONFLICT or len(rows) == 1:
             return [jobs.refused(row.change, said.text or str(answer.status)) for row in rows]
-        self._alone |= {row.change.event for row in rows}
+        self._alone |= {_name(row.change) for row in rows}
         return [outcome(row.change, OutcomeKind.UNSENT, "its batch was refused") for row in rows]
 
     def _taken(self, rows: Sequence[Row], answer: Answer) -> list[TicketOutcome]:
@@ -263,6 +262,11 @@ class Writer:
         if over:
             return outcome(row.change, OutcomeKind.UNSENT, "the job ended without it", version=version)
         return outcome(row.change, OutcomeKind.INDETERMINATE, "the job's data are gone", version=version)
+
+
+def _name(change: TicketChange) -> _Name:
+    """Return what makes a change the same one when it comes again."""
+    return change.ticket_id, change.event
 
 
 def _may_have_worked(fault: ChannelError) -> bool:

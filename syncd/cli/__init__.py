@@ -19,6 +19,7 @@ from syncd.cli import (
     letters,
     listings,
     orders,
+    policies,
     postmortem,
     provision,
     release,
@@ -63,7 +64,7 @@ app.command(name="backup")(upkeep.backup)
 app.command(name="restore")(upkeep.restore)
 app.add_typer(stock.app, name="stock")
 app.add_typer(goods.skus, name="skus")
-app.add_typer(goods.policy, name="policy")
+app.add_typer(policies.policy, name="policy")
 app.add_typer(listings.app, name="listings")
 app.add_typer(orders.orders, name="orders")
 app.add_typer(keys.key, name="key")

@@ -1,9 +1,9 @@
-"""`syncd skus` and `syncd policy`: what the shop has, and what of it channels may show."""
+"""`syncd skus`: what the shop has."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,11 +12,10 @@ import typer
 from syncd import tables
 from syncd.cli.frame import FAILED, USAGE, Config, Failure, Force, Json, Terminal, guarded, open_terminal
 from syncd.cli.talk import Talk
-from syncd.cli.upload import FileIn, FileOption, SkipBad, Upload, send, tell
+from syncd.cli.upload import FileIn, SkipBad, Upload, send, tell
 from syncd.tables import Column
 
 skus = typer.Typer(help="SKUs and kits: import and export.", no_args_is_help=True)
-policy = typer.Typer(help="What channels may show of a SKU.", no_args_is_help=True)
 
 FileOut = Annotated[
     Path | None, typer.Argument(help="File to write; .tsv for tabs. Left out: standard output.", show_default=False)
@@ -84,41 +83,3 @@ def export(
     file.write_bytes(raw)
     told = {"file": str(file), "rows": len(rows)}
     terminal.show(told, lambda _: [terminal.say("export.done", count=len(rows), file=file)])
-
-
-@policy.command(name="set")
-@guarded
-def set_policy(
-    *,
-    sku: Annotated[str | None, typer.Argument(help="SKU.", show_default=False)] = None,
-    file: FileOption = None,
-    channel: Annotated[str, typer.Option("--channel", help="On this account only; left out: on all.")] = "",
-    safety_stock: Annotated[int | None, typer.Option("--safety-stock", min=0, help="Units kept back.")] = None,
-    safety_percent: Annotated[int | None, typer.Option("--safety-percent", min=0, max=100, help="Kept back.")] = None,
-    cap: Annotated[int | None, typer.Option("--cap", min=0, help="The most that is shown.")] = None,
-    skip_bad: SkipBad = False,
-    force: Force = False,
-    config: Config = None,
-    json: Json = False,
-) -> None:
-    """Set what may be shown, of one SKU or a file: sku,[account],[safety_stock],[safety_percent],[cap].
-
-    What is left out falls back to the settings.
-    """
-    terminal = open_terminal(config, json=json)
-    if file is not None and sku is None:
-        body = {"force": force}
-        upload = Upload(file=file, columns=tables.POLICIES, path=("policy",), body=body, skip_bad=skip_bad)
-        answer = send(terminal, upload)
-        tell(terminal, answer, "policy.set_many", count=answer["taken"])
-        return
-    if sku is None or file is not None:
-        raise Failure(USAGE, terminal.say("policy.one_or_file"))
-    given = {"account": channel, "safety_stock": safety_stock, "safety_percent": safety_percent, "cap": cap}
-    row = {"sku": sku, **_filled(given.items())}
-    answer = Talk(terminal).post("policy", body={"rows": [row], "force": force})
-    tell(terminal, answer, "policy.set", sku=sku)
-
-
-def _filled(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: value for name, value in items if value not in (None, "")}

@@ -84,6 +84,33 @@ def _aim(terminal: Terminal, aim: Mapping[str, Any]) -> Iterator[str]:
     target = "-" if aim["target"] is None else aim["target"]
     yield terminal.say("why.steps", steps=" ".join(steps), target=target)
     yield terminal.say("why.policy", values=", ".join(_settings(terminal, aim["policy"])))
+    if aim["exposure"] is not None:
+        yield from _exposure(terminal, aim["exposure"])
+
+
+def _exposure(terminal: Terminal, found: Mapping[str, Any]) -> Iterator[str]:
+    limit = terminal.say("why.all") if found["limit"] is None else found["limit"]
+    yield terminal.say(
+        f"why.by_{found['rule']}",
+        loss=found["loss"],
+        lines=f"{found['lines_per_day']:.1f}",
+        size=f"{found['units_per_line']:.1f}",
+        share=f"{100 * found['share']:.0f}",
+        limit=limit,
+        ceiling="-" if found["ceiling"] is None else max(0, found["ceiling"]),
+        unheard=found["unheard"],
+    )
+    if found["seasons"]:
+        yield terminal.say("why.seasons", names=", ".join(found["seasons"]))
+    for lag in found["lags"] if found["rule"] == "adaptive" else ():
+        yield terminal.say(
+            "why.lag",
+            account=lag["account"],
+            heard=span(lag["heard_s"]),
+            heard_by=terminal.say(f"lag_ground.{lag['heard_by']}"),
+            visible=span(lag["visible_s"]),
+            visible_by=terminal.say(f"lag_ground.{lag['visible_by']}"),
+        )
 
 
 def _settings(terminal: Terminal, policy: Iterable[Mapping[str, Any]]) -> Iterator[str]:

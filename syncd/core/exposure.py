@@ -4,29 +4,63 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
 from statistics import NormalDist
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 NORMAL_ABOVE: Final = 500.0
 """From this mean on a Poisson quantile is taken from the normal distribution (off by at most a few units there)."""
 
 
+class Exposure(StrEnum):
+    """How listings that sell the same units share them."""
+
+    POOL = "pool"
+    """Every listing shows all that is available."""
+    ALLOTMENT = "allotment"
+    """Every listing shows a part of its own: together never more than is available."""
+    ADAPTIVE = "adaptive"
+    """Every listing shows as much as demand and lag allow at the owner's level of loss."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How much is kept back from a listing.
+    """What a listing may show of what is available.
 
-    It is the larger of `safety_stock` units and `safety_percent` of what is available. `cap` is the most that the
-    listing shows, None for no limit.
+    Kept back is the larger of `safety_stock` units and `safety_percent` of what is available. `cap` is the most that
+    the listing shows, `share` the most in percent of what is available, None for no limit. The last `priority_units`
+    are shown on the account `priority` alone (`""`: on all). `loss` is how many sold units one oversold unit costs.
+    `preorder` sells units that are on their way, too. `hide` closes the page at zero. `purchase_limit` is the most
+    units that one order may have, None for no limit.
     """
 
+    exposure: Exposure = Exposure.POOL
+    loss: int = 300
     safety_stock: int = 0
     safety_percent: int = 0
     cap: int | None = None
+    share: int | None = None
+    priority: str = ""
+    priority_units: int = 0
+    preorder: bool = False
+    hide: bool = False
+    purchase_limit: int | None = None
+
+
+FIELDS: Final = tuple(field.name for field in fields(Policy))
 
 
 class PolicyLike(Protocol):
-    """A policy with gaps: None takes the value of the row before."""
+    """A policy with gaps: None takes the value of the row before. `exposure` is the text of one."""
+
+    @property
+    def exposure(self) -> str | None:
+        """How listings share units."""
+
+    @property
+    def loss(self) -> int | None:
+        """Sold units that one oversold unit costs."""
 
     @property
     def safety_stock(self) -> int | None:
@@ -40,26 +74,58 @@ class PolicyLike(Protocol):
     def cap(self) -> int | None:
         """The most that is shown."""
 
+    @property
+    def share(self) -> int | None:
+        """The most that is shown, in percent of what is available."""
+
+    @property
+    def priority(self) -> str | None:
+        """The account that alone shows the last units."""
+
+    @property
+    def priority_units(self) -> int | None:
+        """How many these are."""
+
+    @property
+    def preorder(self) -> bool | None:
+        """Whether units on their way are sold."""
+
+    @property
+    def hide(self) -> bool | None:
+        """Whether the page is closed at zero."""
+
+    @property
+    def purchase_limit(self) -> int | None:
+        """The most units of one order."""
+
 
 def overlay(defaults: Policy, *rows: PolicyLike) -> Policy:
     """Return the policy in force: later rows win over earlier ones and over the defaults, field by field."""
-    stock, percent, cap = defaults.safety_stock, defaults.safety_percent, defaults.cap
+    given: dict[str, Any] = {}
     for row in rows:
-        stock = stock if row.safety_stock is None else row.safety_stock
-        percent = percent if row.safety_percent is None else row.safety_percent
-        cap = cap if row.cap is None else row.cap
-    return Policy(safety_stock=stock, safety_percent=percent, cap=cap)
+        for name in FIELDS:
+            value = getattr(row, name)
+            if value is not None:
+                given[name] = value
+    if "exposure" in given:
+        given["exposure"] = Exposure(given["exposure"])
+    return replace(defaults, **given) if given else defaults
 
 
-def pool_target(available: int, policy: Policy) -> int:
-    """Return what a listing shows that shares its units with all others; never below zero.
+def pool_target(available: int, policy: Policy, *, account: str = "") -> int:
+    """Return what a listing of an account shows that shares its units with all others; never below zero.
 
-    A percentage of safety stock is rounded up to whole units.
+    A percentage of safety stock is rounded up to whole units, one of a share down.
     """
     percent_units = -(-available * policy.safety_percent // 100)
-    target = available - max(policy.safety_stock, percent_units)
+    kept = max(policy.safety_stock, percent_units)
+    if policy.priority and policy.priority != account:
+        kept = max(kept, policy.priority_units)
+    target = available - kept
     if policy.cap is not None:
         target = min(target, policy.cap)
+    if policy.share is not None:
+        target = min(target, available * policy.share // 100)
     return max(0, target)
 
 

@@ -191,13 +191,28 @@ class MappingFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyRow:
-    """What one SKU may show on one account (`None`: everywhere); a field of None falls back to the settings."""
+    """What one SKU may show on one account (`None`: everywhere); a field of None falls back to the settings.
+
+    With `since` and `until` it is a dated policy of the name `season`, which ends by itself; one that has no field but
+    these is taken away.
+    """
 
     sku: Sku
     account: AccountId | None = None
     safety_stock: int | None = None
     safety_percent: int | None = None
     cap: int | None = None
+    exposure: str | None = None
+    loss: int | None = None
+    share: int | None = None
+    priority: str | None = None
+    priority_units: int | None = None
+    preorder: bool | None = None
+    hide: bool | None = None
+    purchase_limit: int | None = None
+    season: str = ""
+    since: Instant | None = None
+    until: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,9 @@ import aiohttp
 import structlog
 
 from syncd.core.conduct import Finding
-from syncd.core.exposure import Policy
+from syncd.core.exposure import FIELDS, Exposure, Policy
 from syncd.core.retry import RetryRule, delay_s
+from syncd.core.season import Season
 from syncd.core.terms import SECOND_US, AccountId, Instant, Location
 from syncd.engine.rules import DAY_US, Rules, pace_of
 from syncd.engine.timing import nap
@@ -20,8 +21,8 @@ from syncd.engine.work import Hint
 from syncd.sdk.channel import Adapter, Channel, Clock, Context
 from syncd.sdk.errors import AuthError, ChannelError, NoTurn, ProtocolError, TransientError
 from syncd.sdk.features import HealthFigure, Key
-from syncd.settings import ChannelSettings, PolicyDefaults
-from syncd.settings.windows import Window, end_of, read_window
+from syncd.settings import ChannelSettings, PolicyDefaults, Settings
+from syncd.settings.windows import Window, end_of, read_season, read_window
 from syncd.store.session import StoreBusy, StoreFull
 
 AUTH_WAIT_S = 60.0
@@ -230,11 +231,10 @@ Roster = dict[AccountId, Account]
 
 def rules_of(settings: ChannelSettings, channel: Channel, defaults: PolicyDefaults) -> Rules:
     """Return how an account is treated: its profile, its settings, and the defaults of the house."""
-    policy = Policy(
-        safety_stock=defaults.safety_stock if settings.safety_stock is None else settings.safety_stock,
-        safety_percent=defaults.safety_percent if settings.safety_percent is None else settings.safety_percent,
-        cap=defaults.cap if settings.cap is None else settings.cap,
-    )
+    given = {name: getattr(settings, name) for name in _OWN if getattr(settings, name) is not None}
+    merged = {name: getattr(defaults, name) for name in _DEFAULTS} | given
+    policy = Policy(**{**merged, "exposure": Exposure(merged["exposure"])})
+    late_s = settings.max_lateness_s
     return Rules(
         account=settings.name,
         profile=channel.profile,
@@ -244,7 +244,35 @@ def rules_of(settings: ChannelSettings, channel: Channel, defaults: PolicyDefaul
         policy=policy,
         adopts=settings.drift == "adopt" and settings.counting,
         hand_edit_us=settings.hand_edit_days * DAY_US,
+        max_lateness_us=None if late_s is None else int(late_s * SECOND_US),
     )
+
+
+_OWN = (
+    "exposure",
+    "loss",
+    "safety_stock",
+    "safety_percent",
+    "cap",
+    "share",
+    "preorder",
+    "hide",
+    "purchase_limit",
+)
+"""What a channel may say of its own."""
+_DEFAULTS = (*(name for name in _OWN if name != "share"), "priority", "priority_units")
+
+
+def seasons_of(settings: Settings) -> tuple[Season, ...]:
+    """Return the seasons of the settings."""
+    found = []
+    for name, season in settings.seasons.items():
+        since, until = read_season(season.since, season.until, zone=settings.policy.zone)
+        changes = {key: getattr(season, key) for key in FIELDS}
+        found.append(
+            Season(name=name, since=since, until=until, accounts=season.channels, demand=season.demand, **changes)
+        )
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

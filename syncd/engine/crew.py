@@ -20,9 +20,11 @@ from syncd.engine.judging import HealthWatch
 from syncd.engine.keywatch import KeyWatch
 from syncd.engine.lagwatch import LagWatch, take_up_lags
 from syncd.engine.late import LateEnds
+from syncd.engine.lookout import Lookout, take_up_demand
 from syncd.engine.loops import Loop, Stage
 from syncd.engine.maintenance import run_maintenance
 from syncd.engine.notices import Queue
+from syncd.engine.planning import Planner
 from syncd.engine.plant import Plant
 from syncd.engine.poll import Poll
 from syncd.engine.proving import Proving
@@ -41,6 +43,7 @@ async def recover(plant: Plant) -> int:
     names, now = list(plant.roster), plant.clock.now()
     found = await plant.store.write(lambda conn: _recover(conn, names, now))
     await take_up_lags(plant)
+    await take_up_demand(plant)
     plant.intake.hint.set()
     return found
 
@@ -80,6 +83,7 @@ def engine_loops(plant: Plant) -> list[Loop]:
     loops = [
         Loop(name="ingest", stage=Stage.INGEST, run=decide),
         Loop(name="lags", stage=Stage.RELAY, run=LagWatch(plant).run),
+        Loop(name="exposure", stage=Stage.READERS, run=Lookout(plant, Planner(plant)).run),
         Loop(name="incidents", stage=Stage.READERS, run=IncidentWatch(plant).run),
     ]
     for account in plant.roster.values():

@@ -30,9 +30,10 @@ from syncd.engine import observe
 from syncd.engine.control import take_account, take_drift, take_hint
 from syncd.engine.orders import take_orders
 from syncd.engine.placing import Stated
-from syncd.engine.replan import replan, retarget
+from syncd.engine.replan import replan
 from syncd.engine.rules import House
 from syncd.engine.stock import Refused, StockFact, take_stock
+from syncd.engine.targets import retarget
 from syncd.engine.work import Hint, Work
 from syncd.store import accounts, inbox, listings
 from syncd.store.inbox import Received

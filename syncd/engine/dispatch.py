@@ -13,16 +13,18 @@ from sqlalchemy import Connection
 from syncd.core.facts import AccountState, OutcomeFact
 from syncd.core.plan import Lane, Send, decide
 from syncd.core.terms import SECOND_US, Instant, Outcome, OutcomeKind, Write
+from syncd.engine.belief import range_of, watermark
 from syncd.engine.channels import Account
+from syncd.engine.gating import Gate
 from syncd.engine.intake import Intake
-from syncd.engine.replan import lane_of, range_of, view_of, watermark
+from syncd.engine.replan import lane_of, view_of
 from syncd.engine.rules import House
 from syncd.engine.timing import nap
 from syncd.engine.work import Hint, Work
 from syncd.sdk.channel import Clock, Paced
 from syncd.sdk.errors import ChannelError, ProtocolError, RejectedError, TransientError
 from syncd.sdk.features import Batches
-from syncd.store import history, listings
+from syncd.store import claims, history, listings
 from syncd.store.history import Intent
 from syncd.store.listings import Listing
 from syncd.store.session import Store
@@ -231,10 +233,16 @@ class Dispatch:
         mark = watermark(work, rules.account, {}) if rules.absolute else None
         writes: list[Write] = []
         intents: list[Intent] = []
+        gate = Gate(work)
+        work.load_claims(ids)
         for listing in found:
             mine, unsettled = effects.get(listing.id, ()), open_.get(listing.id, ())
             shown = range_of(listing, rules, mine, unsettled)
-            step = decide(view_of(listing, rules, mine, unsettled, found=shown, mark=mark, now=now), now=now)
+            allotted = listing.id in work.claims and listing.sku_id is not None
+            limit = gate.ceiling(listing, rules) if allotted else None
+            step = decide(
+                view_of(listing, rules, mine, unsettled, found=shown, mark=mark, limit=limit, now=now), now=now
+            )
             if isinstance(step, Send) and (zero or step.quantity):
                 listing.in_flight, listing.lane, listing.due_at = True, None, None
                 write = Write(
@@ -244,11 +252,14 @@ class Dispatch:
                     expected=step.expected,
                     delta=step.delta,
                 )
+                if allotted:
+                    gate.sent(listing, rules, step)
                 writes.append(write)
                 intents.append(self._intent(listing, write, step, now))
             else:
                 listing.lane, listing.due_at = lane_of(step, now)
         history.add_intents(work.conn, intents)
+        claims.save(work.conn, work.claims.values())
         listings.take(work.conn, (listing for listing in found if listing.in_flight))
         listings.save(work.conn, (listing for listing in found if not listing.in_flight), now=now)
         return writes

@@ -14,8 +14,9 @@ from syncd.core.ledger import MovementKind, Posting
 from syncd.core.shown import Base, Effect, Reading
 from syncd.core.terms import SECOND_US, UNPLACED, AccountId, Instant, Outcome, OutcomeKind, Seen, Span
 from syncd.engine import adopting
+from syncd.engine.belief import history_of
+from syncd.engine.gating import note_end, note_reading
 from syncd.engine.orders import apply_mapped, lift
-from syncd.engine.replan import history_of
 from syncd.engine.rules import Rules
 from syncd.engine.work import Answer, Work
 from syncd.store import accounts, doubts, history, ledger, listings
@@ -39,6 +40,7 @@ def take_seen(work: Work, fact: SeenFact) -> None:
     by_ref = _by_ref(work, fact.account, fact.seen)
     mine = [(by_ref[seen.ref], seen) for seen in fact.seen if seen.ref in by_ref]
     ids = [listing.id for listing, _ in mine]
+    work.load_claims(ids)
     effects = history.effects(work.conn, ids)
     writes = history.open_writes(work.conn, ids)
     for listing, seen in mine:
@@ -58,6 +60,10 @@ def take_seen(work: Work, fact: SeenFact) -> None:
         told = history_of(listing.base, rules, effects.get(listing.id, ()), writes.get(listing.id, ()))
         reading = shown.judge(told, value=seen.quantity, at=at)
         if reading is not None:
+            claim = work.claims.get(listing.id)
+            if claim is not None:
+                open_ = writes.get(listing.id, ())
+                note_reading(claim, shown.shown(told), open_, value=seen.quantity, until=seen.answered_at)
             clear = not (listing.in_flight or writes.get(listing.id))
             _take_reading(work, rules, listing, reading, clear=clear)
 
@@ -185,6 +191,7 @@ def take_outcomes(work: Work, fact: OutcomeFact) -> None:
     sent = history.sent(work.conn, keys)
     later = history.doubtful(work.conn, [key for key in keys if key not in sent]) if len(sent) < len(keys) else {}
     ids = {write.listing_id for known in (sent, later) for write in known.values()}
+    work.load_claims(ids)
     by_id = {listing.id: listing for listing in work.keep(listings.by_id(work.conn, ids))}
     for outcome in fact.outcomes:
         write = sent.get(outcome.key) or later.get(outcome.key)
@@ -200,6 +207,9 @@ def _end(work: Work, rules: Rules, fact: OutcomeFact, outcome: Outcome, write: S
     listing.attempts = listing.attempts + 1 if failed else 0
     until = _effect_until(rules, fact, outcome, write)
     open_ = outcome.kind in _OPEN
+    claim = work.claims.get(listing.id)
+    if claim is not None:
+        note_end(claim, never=outcome.kind in _NEVER, until=until if open_ else fact.answered_at)
     _note_end(work, fact, outcome, write, open_=open_, until=until if open_ else fact.answered_at)
     work.stir(listing)
     _note_answer(work, fact, outcome, write, listing)
@@ -226,6 +236,7 @@ def _note_answer(work: Work, fact: OutcomeFact, outcome: Outcome, write: Sent, l
 
 
 _OPEN = (OutcomeKind.ACCEPTED, OutcomeKind.INDETERMINATE)
+_NEVER = (OutcomeKind.REJECTED, OutcomeKind.UNSENT, OutcomeKind.STALE)
 
 
 def _amend(work: Work, rules: Rules, fact: OutcomeFact, outcome: Outcome, write: Sent, listing: Listing) -> None:
@@ -233,7 +244,7 @@ def _amend(work: Work, rules: Rules, fact: OutcomeFact, outcome: Outcome, write:
 
     One that is told to be in effect may have been overtaken by another: a reading says what is shown.
     """
-    never = outcome.kind in (OutcomeKind.REJECTED, OutcomeKind.UNSENT, OutcomeKind.STALE)
+    never = outcome.kind in _NEVER
     until = _effect_until(rules, fact, outcome, write) if outcome.kind in _OPEN else fact.answered_at
     _note_end(work, fact, outcome, write, open_=not never, until=until)
     if write.delta is not None:

@@ -13,6 +13,7 @@ from syncd.core.shown import Effect, spent
 from syncd.core.suspects import Missing, explained
 from syncd.core.terms import AccountId, CancelledBy, Give, OrderLine, OrderSnapshot, SkuId, Span
 from syncd.engine import adopting
+from syncd.engine.demand import Sold
 from syncd.engine.placing import OrderShelf, Stated
 from syncd.engine.replan import sold_here
 from syncd.engine.rules import Rules
@@ -142,6 +143,8 @@ def _apply(work: Work, change: _Change, shelf: OrderShelf) -> None:
     if found.standing is Standing.NEW and found.postings:
         _tell_sale(work, account, order, found)
         _note_sale(work, account, order)
+    if change.known is None and not order.test and found.standing in (Standing.NEW, Standing.IGNORED):
+        _note_demand(work, account, order, shelf)
 
 
 _BLAME = (CancelledBy.SELLER, CancelledBy.CHANNEL, CancelledBy.BUYER, CancelledBy.UNKNOWN)
@@ -185,6 +188,19 @@ def _note_sale(work: Work, account: AccountId, order: OrderSnapshot) -> None:
     sold_at = max(order.ordered_at, taken_at)
     by_message = order.fresh or (account, order.order_id) in work.messages
     work.sales.append(Sale(account=account, at=sold_at, by_message=by_message))
+
+
+def _note_demand(work: Work, account: AccountId, order: OrderSnapshot, shelf: OrderShelf) -> None:
+    """Have the demand learn from an order that was not known before, cancelled or closed ones too: they were wanted."""
+    lines = []
+    for line in order.lines:
+        sku_id = shelf.sku_of(account, line)
+        if sku_id is not None and line.quantity > 0:
+            parts = work.kits.get(sku_id) or ((sku_id, 1),)
+            open_ = all(sum(b.available for b in work.shelf(part).values()) > 0 for part, _ in parts)
+            lines.append((sku_id, line.quantity, open_))
+    if lines:
+        work.sold.append(Sold(account=account, at=min(order.ordered_at, work.now), lines=tuple(lines)))
 
 
 def _consume(work: Work, account: AccountId, posting: Posting, take: Span | None) -> None:

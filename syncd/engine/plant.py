@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -39,6 +40,8 @@ class Plant:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     house: House = field(default_factory=House)
     tells: list[asyncio.Event] = field(default_factory=list)
+    counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    """What was answered to programs and customers, by names of few values; metrics tell it."""
     proof_key: bytes = field(default=b"", repr=False)
     """What proofs of buyers are made with; empty while there is no order page."""
 

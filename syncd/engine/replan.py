@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
-from syncd.core import kits, shown
-from syncd.core.allocate import split
-from syncd.core.exposure import decay, margin, pool_target
+from syncd.core import shown
+from syncd.core.exposure import decay, margin
 from syncd.core.plan import Idle, Lane, Look, Send, Step, View, Wait, decide, lane_of_certain
-from syncd.core.shown import Base, Effect, History, Range
-from syncd.core.terms import SECOND_US, UNPLACED, AccountId, Instant, Location, SkuId
-from syncd.engine.adopting import ADOPTING, ended_by_fall
+from syncd.core.shown import Effect, Range
+from syncd.core.terms import SECOND_US, AccountId, Instant, SkuId
+from syncd.engine.adopting import ADOPTING
+from syncd.engine.belief import range_of, watermark
+from syncd.engine.gating import Gate
+from syncd.engine.rooms import backorder
 from syncd.engine.rules import Rules
+from syncd.engine.targets import retarget
 from syncd.engine.work import Hint, Work
-from syncd.store import accounts, history, ledger, listings
+from syncd.store import history
 from syncd.store.history import Unsettled
 from syncd.store.listings import Listing
 
@@ -37,128 +40,6 @@ def replan(work: Work) -> None:
     tell(work)
 
 
-# --- targets ----------------------------------------------------------------------------------------------------
-
-
-def retarget(work: Work) -> None:
-    """Compute the targets of every listing of a touched SKU, and of the kits that it is in."""
-    if not work.touched:
-        return
-    work.load_skus(work.touched)
-    affected = set(work.touched)
-    affected.update(kit for kit, parts in work.kits.items() if any(part in work.touched for part, _ in parts))
-    work.load_shelves({part for sku in affected for part, _ in work.kits.get(sku, ((sku, 1),))})
-    missing = affected.difference(work.policies)
-    found = ledger.policies(work.conn, missing) if work.present.policies else {}
-    work.policies.update({sku: found.get(sku, {}) for sku in missing})
-    work.keep(listings.of_skus(work.conn, affected, known=work.listings))
-    groups: dict[tuple[SkuId, AccountId], list[Listing]] = defaultdict(list)
-    for listing in work.listings.values():
-        if listing.sku_id in affected:
-            groups[listing.sku_id, listing.account].append(listing)
-    rooms: Rooms = {}
-    opened = {sku_id: _is_open(work, sku_id) for sku_id in affected}
-    for (sku_id, account), group in groups.items():
-        rules = work.house.rules.get(account)
-        if rules is not None:
-            _aim_group(work, sku_id, rules, group, opened=opened[sku_id], rooms=rooms)
-
-
-Rooms = dict[tuple[SkuId, tuple[Location, ...]], int]
-"""What is available of a SKU at some locations, once computed: most accounts ask for the same."""
-
-
-def _is_open(work: Work, sku_id: SkuId) -> bool:
-    known = work.skus.get(sku_id)
-    return known is not None and (known.opened or sku_id in work.opened or _kit_opened(work, sku_id))
-
-
-def _aim_group(work: Work, sku_id: SkuId, rules: Rules, group: list[Listing], *, opened: bool, rooms: Rooms) -> None:
-    usable = [x for x in group if opened and x.managed and not x.vanished and _placed(x, rules)]
-    ambiguous = _ambiguous(usable, rules)
-    aims = _aims(work, sku_id, rules, [x for x in usable if x.id not in ambiguous], rooms)
-    for listing in group:
-        _set_target(work, listing, aims.get(listing.id))
-
-
-def _kit_opened(work: Work, sku_id: SkuId) -> bool:
-    parts = work.kits.get(sku_id)
-    return bool(parts) and all(p in work.opened or (p in work.skus and work.skus[p].opened) for p, _ in parts or ())
-
-
-def _placed(listing: Listing, rules: Rules) -> bool:
-    """Say whether we know which of our locations a listing sells from."""
-    return not rules.location_map or not listing.ref.remote_location or bool(listing.location)
-
-
-def _ambiguous(group: list[Listing], rules: Rules) -> set[int]:
-    """Return listings of one offer at several remote locations that nobody mapped: which has what is not known.
-
-    An inactive one beside an active one is a location that the offer is not stocked at.
-    """
-    if rules.location_map or len(group) < 2:
-        return set()
-    by_offer: dict[str, list[Listing]] = defaultdict(list)
-    for listing in group:
-        by_offer[listing.ref.remote_id].append(listing)
-    found: set[int] = set()
-    for offers in by_offer.values():
-        active = [listing.id for listing in offers if listing.active]
-        if len(active) > 1:
-            found.update(active)
-        if len(offers) > 1:
-            found.update(listing.id for listing in offers if not listing.active)
-    return found
-
-
-def _aims(work: Work, sku_id: SkuId, rules: Rules, group: list[Listing], rooms: Rooms) -> dict[int, int]:
-    """Return the target of each listing: the locations of one channel split one target, pages of one compete."""
-    policy = ledger.policy_of(rules.policy, work.policies.get(sku_id), rules.account)
-    if len(group) == 1:
-        where = (group[0].location,) if group[0].location else rules.locations
-        return {group[0].id: pool_target(_room(work, sku_id, where, rooms), policy)}
-    places: dict[tuple[Location, ...], list[Listing]] = defaultdict(list)
-    for listing in group:
-        places[(listing.location,) if listing.location else rules.locations].append(listing)
-    if len(places) == 1:
-        where = next(iter(places))
-        aim = pool_target(_room(work, sku_id, where, rooms), policy)
-        return {listing.id: aim for listing in group}
-    parts_of = [available_at(work, sku_id, where) for where in places]
-    everywhere = {location for where in places for location in where}
-    total = pool_target(available_at(work, sku_id, (*everywhere, UNPLACED)), policy)
-    parts = split(total, parts_of)
-    return {x.id: part for group_here, part in zip(places.values(), parts, strict=True) for x in group_here}
-
-
-def _room(work: Work, sku_id: SkuId, where: tuple[Location, ...], rooms: Rooms) -> int:
-    found = rooms.get((sku_id, where))
-    if found is None:
-        found = rooms[sku_id, where] = available_at(work, sku_id, (*where, UNPLACED))
-    return found
-
-
-def available_at(work: Work, sku_id: SkuId, where: Iterable[Location]) -> int:
-    """Return what is available of a SKU, or of a kit, at these locations together."""
-    where = tuple(where)
-    parts = work.kits.get(sku_id)
-    if not parts:
-        return _sum(work, sku_id, where)
-    return kits.available((_sum(work, part, where), quantity) for part, quantity in parts)
-
-
-def _sum(work: Work, sku_id: SkuId, where: tuple[Location, ...]) -> int:
-    shelf = work.shelf(sku_id)
-    return sum(shelf[place].available for place in where if place in shelf)
-
-
-def _set_target(work: Work, listing: Listing, target: int | None) -> None:
-    if listing.target != target:
-        listing.held = "" if ended_by_fall(listing, target) else listing.held
-        listing.target = target
-        work.stir(listing)
-
-
 # --- beliefs and lanes ------------------------------------------------------------------------------------------
 
 
@@ -169,19 +50,25 @@ def judge(work: Work) -> None:
     effects = history.effects(work.conn, work.stirred)
     writes = history.open_writes(work.conn, work.stirred)
     marks: dict[AccountId, Instant | None] = {}
+    gate = Gate(work)
+    if work.present.claims or work.claims:
+        work.load_claims(work.stirred)
     for listing_id in sorted(work.stirred):
         listing = work.listings[listing_id]
         rules = work.house.rules.get(listing.account)
         if rules is None:
             continue
         mine, open_ = effects.get(listing_id, _NO_EFFECTS), writes.get(listing_id, _NO_WRITES)
-        if not mine and not open_ and _certain(listing, rules):
+        allotted = listing_id in work.claims and listing.sku_id is not None
+        if not mine and not open_ and not allotted and _certain(listing, rules):
             _queue_certain(work, listing)
             continue
         found = range_of(listing, rules, mine, open_)
         listing.low, listing.high = (None, None) if found is None else (found.low, found.high)
         mark = watermark(work, listing.account, marks) if rules.absolute else None
-        step = decide(view_of(listing, rules, mine, open_, found=found, mark=mark, now=work.now), now=work.now)
+        limit = gate.ceiling(listing, rules) if allotted else None
+        view = view_of(listing, rules, mine, open_, found=found, mark=mark, limit=limit, now=work.now)
+        step = decide(view, now=work.now)
         _queue(listing, step, work.now)
         if listing.lane is not None:
             work.hints.add((listing.account, Hint.READ if listing.lane == Lane.READ else Hint.WRITE))
@@ -209,25 +96,6 @@ def _queue_certain(work: Work, listing: Listing) -> None:
         work.hints.add((listing.account, Hint.WRITE))
 
 
-def watermark(work: Work, account: AccountId, known: dict[AccountId, Instant | None]) -> Instant | None:
-    """Return up to when the order feed of an account is complete."""
-    if account not in known:
-        feed = accounts.feed(work.conn, account, accounts.ORDERS)
-        known[account] = None if feed is None else feed.complete_until
-    return known[account]
-
-
-def history_of(base: Base, rules: Rules, effects: Sequence[Effect], writes: Sequence[Unsettled]) -> History:
-    """Return everything that says what a listing shows."""
-    flying = [x.flying for x in writes if x.flying is not None]
-    return History(
-        base=base,
-        effects=[*effects, *flying] if flying else effects,
-        writes=[x.write for x in writes if not x.relative],
-        floor=None if rules.profile.shows_negative else 0,
-    )
-
-
 def view_of(
     listing: Listing,
     rules: Rules,
@@ -237,15 +105,19 @@ def view_of(
     found: Range | None,
     mark: Instant | None,
     now: Instant,
+    limit: tuple[int, Instant | None] | None = None,
 ) -> View:
-    """Return a listing as the rule sees it; `found` is what it shows (`range_of`)."""
+    """Return a listing as the rule sees it; `found` is what it shows, `limit` what the gate of allotments says.
+
+    An allotment needs no margin: the gate reckons with what an absolute write puts back.
+    """
     last = max((x.write for x in writes), key=lambda w: w.sent_at, default=None)
     return View(
         mode=rules.profile.write_mode,
         target=listing.target,
         shown=found,
         pace=rules.pace,
-        margin=margin_of(listing, rules, mark, now),
+        margin=margin_of(listing, rules, mark, now) if limit is None else 0,
         held=bool(listing.held),
         parked=bool(listing.parked) or listing.vanished,
         gives_until=shown.gives_until((e for e in effects if not e.maybe), now=now) if effects else None,
@@ -255,17 +127,9 @@ def view_of(
         settled_at=max(x.write.until for x in writes) + rules.staleness_us if writes else None,
         stale=listing.stale,
         doubted=listing.held == ADOPTING,
+        ceiling=None if limit is None else limit[0],
+        ceiling_at=None if limit is None else limit[1],
     )
-
-
-def range_of(listing: Listing, rules: Rules, effects: Sequence[Effect], writes: Sequence[Unsettled]) -> Range | None:
-    """Return what a listing shows; None while nothing was ever read."""
-    if listing.base is None:
-        return None
-    if not effects and not writes:
-        value = listing.base.value if rules.profile.shows_negative else max(0, listing.base.value)
-        return Range(low=value, high=value, likely=value)
-    return shown.shown(history_of(listing.base, rules, effects, writes))
 
 
 def margin_of(listing: Listing, rules: Rules, mark: Instant | None, now: Instant) -> int:
@@ -333,7 +197,9 @@ def tell(work: Work) -> None:
         known = work.skus.get(sku_id)
         if known is None or not (known.opened or sku_id in work.opened):
             continue
-        _tell_crossing(work, known.code, before, after)
+        if (before > 0) != (after > 0):
+            work.crossed.append((sku_id, after > 0))
+        _tell_crossing(work, sku_id, known.code, before, after)
         if before > low >= after and low > 0:
             work.alarm("low_stock", known.code, sku=known.code, available=after)
         elif after > low >= before:
@@ -342,11 +208,15 @@ def tell(work: Work) -> None:
         tell_states(work)
 
 
-def _tell_crossing(work: Work, code: str, before: int, after: int) -> None:
+def _tell_crossing(work: Work, sku_id: SkuId, code: str, before: int, after: int) -> None:
     if before > 0 >= after:
         work.emit("stockout", key=code, body=_body(sku=code, available=after))
     if after > 0 >= before:
         work.emit("restock", key=code, body=_body(sku=code, available=after, units=after - max(0, before)))
+    if before < 0 or after < 0:
+        # Units that may be sold before they are here are owed, not oversold.
+        owed = backorder(work, sku_id)
+        before, after = before + owed, after + owed
     if after < 0 and after < before:
         units = min(-after, before - after)
         work.emit("oversell", key=code, body=_body(sku=code, available=after, units=units))

@@ -9,17 +9,16 @@ import structlog
 from sqlalchemy import Connection
 
 from syncd.core import brake
-from syncd.core.brake import Change
 from syncd.core.facts import AccountState
 from syncd.core.terms import AccountId, Location, SkuId
+from syncd.engine.planning import Planner
 from syncd.engine.plant import Plant
-from syncd.engine.replan import replan, retarget
 from syncd.engine.upkeep import settings_mark
-from syncd.engine.work import Hint, Work
+from syncd.engine.work import Work
 from syncd.store import accounts, alerts, ledger, listings
 
 PIECE = 100
-"""SKUs computed anew in one transaction."""
+"""SKUs whose listings are moved in one transaction."""
 
 _log = structlog.get_logger("syncd.resettle")
 
@@ -27,10 +26,12 @@ _log = structlog.get_logger("syncd.resettle")
 async def run_resettle(plant: Plant, stop: asyncio.Event) -> None:
     """Bring targets in line with the settings of this start, once."""
     await plant.ready.wait()
+    planner = Planner(plant)
     changed = [name for name in plant.roster if await _is_changed(plant, name)]
     if changed:
-        await _weigh(plant, changed)
-        await _apply(plant, stop)
+        await _place_all(plant, stop)
+        await _weigh(plant, planner, changed, stop)
+        await planner.run(stop, survey=False)
         if not stop.is_set():
             for name in changed:
                 await plant.store.write(lambda c, n=name: accounts.set_note(c, _note(n), settings_mark(plant, n)))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
@@ -45,49 +46,17 @@ async def _is_changed(plant: Plant, name: AccountId) -> bool:
     return await plant.store.read(lambda conn: accounts.note(conn, _note(name))) != settings_mark(plant, name)
 
 
-async def _weigh(plant: Plant, names: Sequence[AccountId]) -> None:
+async def _weigh(plant: Plant, planner: Planner, names: Sequence[AccountId], stop: asyncio.Event) -> None:
     """Pause accounts on which the new settings would take too many listings to zero, or raise too many."""
-    changes: dict[AccountId, list[Change]] = {name: [] for name in names}
-    total, after = 0, 0
-    while True:
-        begin = after
-        found = await plant.store.read(lambda conn, b=begin: _changes(conn, plant, b))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-        if found is None:
-            break
-        after, piece = found
-        total += len(piece)
-        for account, change in piece:
-            if account in changes and change.before != change.after:
-                changes[account].append(change)
-    for name, mine in changes.items():
+    total, found = await planner.survey(stop)
+    for name in names:
+        mine = [change for account, change in found if account == name]
         trip = brake.check(mine, listings=total, rule=plant.house.brake)
         if trip is not None:
             reason = (
                 f"new settings would take {trip.to_zero} listings to zero and raise {trip.raised}, of {trip.listings}"
             )
             await plant.store.write(lambda conn, n=name, r=reason: _pause(conn, plant, n, r))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
-
-
-def _changes(conn: Connection, plant: Plant, after: int) -> tuple[int, list[tuple[AccountId, Change]]] | None:
-    ids = ledger.sku_page(conn, after=after, limit=PIECE * 5)
-    if not ids:
-        return None
-    work = Work(conn, house=plant.house, now=plant.clock.now())
-    _touch(work, ids)
-    retarget(work)
-    found = []
-    for listing in work.listings.values():
-        before = work.targets_before[listing.id]
-        if before is not None:
-            found.append((listing.account, Change(before=before, after=listing.target or 0)))
-    return ids[-1], found
-
-
-def _touch(work: Work, ids: Sequence[SkuId]) -> None:
-    work.load_skus(ids)
-    work.load_shelves(ids)
-    for sku_id in ids:
-        work.touch(sku_id)
 
 
 def _pause(conn: Connection, plant: Plant, name: AccountId, reason: str) -> None:
@@ -101,26 +70,24 @@ def _pause(conn: Connection, plant: Plant, name: AccountId, reason: str) -> None
     _log.warning("brake.held", account=name, cause="settings", reason=reason)
 
 
-async def _apply(plant: Plant, stop: asyncio.Event) -> None:
+async def _place_all(plant: Plant, stop: asyncio.Event) -> None:
+    """Move listings to where the settings now say that they sell from; their targets follow with all others."""
+    mapped = any(account.rules.location_map for account in plant.roster.values())
+    if not mapped and not await plant.store.read(listings.any_placed):
+        return
     after: SkuId | None = SkuId(0)
     while after is not None and not stop.is_set():
         begin = after
-        after = await plant.store.write(lambda conn, b=begin: _apply_piece(conn, plant, b))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-        for account in plant.roster.values():
-            account.wake(Hint.WRITE)
+        after = await plant.store.write(lambda conn, b=begin: _place_piece(conn, plant, b))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
         await asyncio.sleep(0)
 
 
-def _apply_piece(conn: Connection, plant: Plant, after: SkuId) -> SkuId | None:
+def _place_piece(conn: Connection, plant: Plant, after: SkuId) -> SkuId | None:
     ids = ledger.sku_page(conn, after=after, limit=PIECE)
     if not ids:
         return None
     work = Work(conn, house=plant.house, now=plant.clock.now())
-    _touch(work, ids)
     _place(work, ids)
-    retarget(work)
-    work.touched.clear()
-    replan(work)
     work.flush()
     return ids[-1]
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from syncd.core.brake import BrakeRule
-from syncd.core.exposure import Policy
+from syncd.core.exposure import Policy, overlay
 from syncd.core.plan import Pace
-from syncd.core.terms import SECOND_US, AccountId, Location
+from syncd.core.season import Season, expected_demand, in_force
+from syncd.core.terms import SECOND_US, AccountId, Instant, Location
 from syncd.engine.lags import Lags
+from syncd.engine.outlook import Outlook
 from syncd.sdk.channel import Profile, WriteMode
 from syncd.store import outbox
 
@@ -22,7 +24,8 @@ class Rules:
     """How one account is treated.
 
     `hand_edit_us`: for so long after its first release a hand edit waits for a person. `adopts`: it is the one counting
-    place, where a hand edit is a movement.
+    place, where a hand edit is a movement. `policy` is that of the settings, without seasons. `max_lateness_us` is the
+    configured maximum lateness of orders; None: as the profile promises.
     """
 
     account: AccountId
@@ -33,6 +36,12 @@ class Rules:
     policy: Policy = field(default_factory=Policy)
     adopts: bool = False
     hand_edit_us: int = 0
+    max_lateness_us: int | None = None
+
+    @property
+    def passing_us(self) -> int:
+        """Return how late an order may become known at most, for allotments, in microseconds."""
+        return self.lateness_us if self.max_lateness_us is None else self.max_lateness_us
 
     @property
     def absolute(self) -> bool:
@@ -70,8 +79,10 @@ class Rules:
 class House:
     """What is the same for all accounts. `sinks` are the outbox sinks that somebody reads; `low_stock` in units.
 
-    `lags` grows with what is decided; until enough was measured it tells what the channels promise. `cautions` are the
-    accounts on which an oversold unit is dearer than elsewhere, for a limit of the channel is near (`core.conduct`).
+    `seasons` are those of the settings. `lags` and `outlook` grow with what is decided; until enough was measured and
+    learned they tell what the channels promise and what is usual.
+    `cautions` are the accounts on which an oversold unit is dearer than elsewhere, for a limit of the channel is near
+    (`core.conduct`).
     """
 
     rules: Mapping[AccountId, Rules] = field(default_factory=dict)
@@ -79,7 +90,9 @@ class House:
     brake: BrakeRule = field(default_factory=BrakeRule)
     low_stock: int = 0
     shadow: bool = False
+    seasons: tuple[Season, ...] = ()
     lags: Lags = field(default_factory=Lags, compare=False)
+    outlook: Outlook = field(default_factory=Outlook, compare=False)
     cautions: dict[AccountId, float] = field(default_factory=dict, compare=False)
 
     def events(self, kind: str, *, key: str, body: bytes) -> list[outbox.Event]:
@@ -90,7 +103,16 @@ class House:
         """Tell the lags what channels promise: how late an order is in the feed, how long a write usually takes."""
         for account, rules in self.rules.items():
             knowledge_s = (rules.pace.read_us + rules.lateness_us) / SECOND_US
-            self.lags.expect(account, knowledge_s=knowledge_s, visible_s=rules.usual_effect_us / SECOND_US)
+            visible_s = rules.usual_effect_us / SECOND_US
+            self.lags.expect(account, knowledge_s=knowledge_s, visible_s=visible_s)
+            self.outlook.expect(account, knowledge_s=knowledge_s, visible_s=visible_s)
+        if self.seasons:
+            self.outlook.book.surge = lambda at: expected_demand(self.seasons, now=at)
+
+    def policy(self, account: AccountId, now: Instant) -> Policy:
+        """Return the policy of an account that holds now for every SKU without one of its own."""
+        defaults = self.rules[account].policy
+        return overlay(defaults, *in_force(self.seasons, account=account, now=now)) if self.seasons else defaults
 
     def caution(self, account: AccountId) -> float:
         """Return how many times as dear an oversold unit is on an account as it usually is; 1.0 while all is well."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from syncd.core.counts import Since, count_posting
+from syncd.core.exposure import FIELDS, Exposure
 from syncd.core.facts import (
     CountFact,
     Fact,
@@ -17,15 +18,18 @@ from syncd.core.facts import (
     SkuRow,
     StockMove,
 )
+from syncd.core.facts import PolicyRow as PolicyFactRow
 from syncd.core.kits import cycle, explode
 from syncd.core.ledger import MovementKind, Posting
+from syncd.core.season import Season
 from syncd.core.terms import AccountId, Sku, SkuId
 from syncd.engine.orders import apply_mapped
+from syncd.engine.rooms import load_policies
 from syncd.engine.work import Work
 from syncd.store import ledger, listings, open_lines
 from syncd.store.ledger import KnownSku
 from syncd.store.open_lines import OpenLine
-from syncd.store.rows import PolicyRow
+from syncd.store.rows_exposure import PolicyRow
 
 MOST_UNITS = 1_000_000_000
 """Most units that a count or a movement may have: more is a slip of the finger."""
@@ -280,28 +284,47 @@ def _map_one(work: Work, listing: Any, sku_id: SkuId | None) -> None:
 def _policies(work: Work, fact: PolicyFact) -> None:
     known = _known(work, {row.sku for row in fact.rows})
     _check_rows(fact.rows, wrong=_wrong_policy)
-    rows = [
-        PolicyRow(
-            sku_id=known[row.sku].sku_id,
-            account=row.account or "",
-            safety_stock=row.safety_stock,
-            safety_percent=row.safety_percent,
-            cap=row.cap,
-        )
-        for row in fact.rows
-    ]
-    before = ledger.policies(work.conn, [sku.sku_id for sku in known.values()])
-    for row in rows:
-        before.setdefault(SkuId(row.sku_id), {})[row.account] = row
-    work.policies.update(before)
-    work.policy_rows += [row.model_dump() for row in rows]
-    for sku in known.values():
-        work.touch(sku.sku_id)
+    ids = [sku.sku_id for sku in known.values()]
+    load_policies(work, ids)
+    for row in fact.rows:
+        sku_id, changes = known[row.sku].sku_id, {name: getattr(row, name) for name in FIELDS}
+        if row.season and row.since is not None and row.until is not None:
+            _set_season(work, sku_id, row, changes)
+            continue
+        policy = PolicyRow(sku_id=sku_id, account=row.account or "", **changes)
+        work.policies.setdefault(sku_id, {})[policy.account] = policy
+        work.policy_rows.append(policy.model_dump())
+    for sku_id in ids:
+        work.touch(sku_id)
+
+
+def _set_season(work: Work, sku_id: SkuId, row: PolicyFactRow, changes: Mapping[str, Any]) -> None:
+    """Set a dated policy of a SKU; one without any change is over at once."""
+    assert row.since is not None, "the caller checked it"  # noqa: S101  (our own invariant)
+    assert row.until is not None, "the caller checked it"  # noqa: S101  (the same)
+    until = row.until if any(value is not None for value in changes.values()) else row.since
+    accounts = (row.account,) if row.account else ()
+    season = Season(name=row.season, since=row.since, until=until, accounts=accounts, **changes)
+    others = [x for x in work.seasons.get(sku_id, []) if (x.name, x.accounts) != (season.name, accounts)]
+    work.seasons[sku_id] = [*others, season]
+    work.season_rows.append(
+        {"sku_id": sku_id, "account": row.account or "", "name": row.season, "since": row.since, "until": until}
+        | dict(changes)
+    )
 
 
 def _wrong_policy(row: Any) -> str:
     if row.safety_percent is not None and not 0 <= row.safety_percent <= 100:
         return "safety_percent is 0 to 100"
-    if any(value is not None and value < 0 for value in (row.safety_stock, row.cap)):
-        return "safety_stock and cap are at least 0"
+    if row.share is not None and not 0 <= row.share <= 100:
+        return "share is 0 to 100"
+    if any(value is not None and value < 0 for value in (row.safety_stock, row.cap, row.priority_units)):
+        return "safety_stock, cap and priority_units are at least 0"
+    if any(value is not None and value < 1 for value in (row.loss, row.purchase_limit)):
+        return "loss and purchase_limit are at least 1"
+    if row.exposure is not None and row.exposure not in set(Exposure):
+        return f"exposure is one of {', '.join(Exposure)}"
+    dated = (row.since, row.until)
+    if bool(row.season) != all(at is not None for at in dated) or (row.season and row.until <= row.since):
+        return "a season has a name, a begin and a later end"
     return ""

@@ -198,4 +198,5 @@ async def run_checks(plant: Plant, stop: asyncio.Event) -> None:
 def settings_mark(plant: Plant, account: AccountId) -> str:
     """Return what of the settings decides the targets of an account, as one text to compare."""
     rules = plant.roster[account].rules
-    return repr((rules.policy, rules.locations, sorted(rules.location_map.items())))
+    mine = [season for season in plant.house.seasons if not season.accounts or account in season.accounts]
+    return repr((rules.policy, mine, rules.locations, sorted(rules.location_map.items())))

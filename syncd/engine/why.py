@@ -12,14 +12,20 @@ from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
-from syncd.core.exposure import Policy, decay, pool_target
+from syncd.core.exposure import FIELDS, Exposure, Policy, decay, pool_target
 from syncd.core.facts import AccountState
 from syncd.core.plan import decide
+from syncd.core.season import in_force
 from syncd.core.shown import Effect, Range
-from syncd.core.terms import SECOND_US, UNPLACED, AccountId, Instant, Location, Sku, SkuId
+from syncd.core.terms import SECOND_US, AccountId, Instant, Location, Sku, SkuId
+from syncd.engine.belief import range_of, watermark
 from syncd.engine.channels import Account, Roster
-from syncd.engine.replan import MARGIN_QUANTILE, available_at, judge, margin_of, range_of, retarget, view_of, watermark
+from syncd.engine.gating import Gate
+from syncd.engine.replan import MARGIN_QUANTILE, judge, margin_of, view_of
+from syncd.engine.rooms import Rooms, available_at, policy_of
 from syncd.engine.rules import House, Rules
+from syncd.engine.targets import retarget
+from syncd.engine.whyexposure import told_exposure
 from syncd.engine.whys import (
     Aim,
     Belief,
@@ -44,6 +50,9 @@ from syncd.store.views import lane_name, moment, moment_or_none, opened_among
 
 MOST_BRAKES: Final = 20
 """Among so many held changes those are looked for that concern the SKU."""
+ALWAYS: Final = frozenset({"exposure", "safety_stock", "safety_percent", "cap"})
+"""What is told of a policy in any case; the rest only where somebody set it."""
+UNSET: Final = (None, "", 0, False)
 MOST_EFFECTS: Final = 50
 """Most changes since the base that are told of one listing, the last ones."""
 
@@ -185,7 +194,9 @@ class _Trial:
         found = range_of(listing, rules, *facts)
         listing.low, listing.high = (None, None) if found is None else (found.low, found.high)
         mark = watermark(work, listing.account, {}) if rules.absolute else None
-        view = view_of(listing, rules, *facts, found=found, mark=mark, now=now)
+        allotted = listing.id in work.claims and listing.sku_id is not None
+        limit = Gate(work).ceiling(listing, rules) if allotted else None
+        view = view_of(listing, rules, *facts, found=found, mark=mark, limit=limit, now=now)
         step = decide(view, now=now)
         work.stir(listing)
         judge(work)
@@ -214,15 +225,15 @@ class _Trial:
 
     def _aim(self, listing: Listing, rules: Rules) -> Aim:
         where = (listing.location,) if listing.location else rules.locations
-        available = available_at(self.work, self.sku_id, (*where, UNPLACED))
-        rows = self.work.policies.get(self.sku_id)
-        policy = ledger.policy_of(rules.policy, rows, rules.account)
-        capless = pool_target(available, replace(policy, cap=None))
-        pool = pool_target(available, policy)
+        policy = policy_of(self.work, self.sku_id, rules.account)
+        available = Rooms(self.work).at(self.sku_id, where, policy)
+        capless = pool_target(available, replace(policy, cap=None, share=None), account=rules.account)
+        pool = pool_target(available, policy, account=rules.account)
         return Aim(
             locations=tuple(where),
             available=available,
             policy=tuple(self._settings(policy, rules.account)),
+            exposure=told_exposure(self.work, self.sku_id, listing, rules),
             kept_back=max(0, available) - capless,
             capped=capless - pool,
             elsewhere=0 if listing.target is None else pool - listing.target,
@@ -231,16 +242,22 @@ class _Trial:
 
     def _settings(self, policy: Policy, name: AccountId) -> Iterator[Setting]:
         rows = self.work.policies.get(self.sku_id) or {}
-        account = self.roster.get(name)
-        for field in ("safety_stock", "safety_percent", "cap"):
-            origin = "settings"
-            for place, holder in (
-                ("channel", None if account is None else account.settings),
-                ("sku", rows.get("")),
-                ("sku_channel", rows.get(name)),
-            ):
+        account, now = self.roster.get(name), self.work.now
+        holders: list[tuple[str, object]] = [
+            ("channel", None if account is None else account.settings),
+            *(("season", season) for season in in_force(self.work.house.seasons, account=name, now=now)),
+            ("sku", rows.get("")),
+            ("sku_channel", rows.get(name)),
+            *(("sku_season", x) for x in in_force(self.work.seasons.get(self.sku_id, ()), account=name, now=now)),
+        ]
+        for field in FIELDS:
+            origin, value = "settings", getattr(policy, field)
+            value = value.value if isinstance(value, Exposure) else value
+            for place, holder in holders:
                 origin = place if getattr(holder, field, None) is not None else origin
-            yield Setting(name=field, value=getattr(policy, field), origin=origin)
+            usual = field == "loss" and policy.exposure is not Exposure.ADAPTIVE
+            if field in ALWAYS or origin != "settings" or (value not in UNSET and not usual):
+                yield Setting(name=field, value=value, origin=origin)
 
     def _obstacles(self, listing: Listing) -> Iterator[Obstacle]:
         yield from self._of_account(listing)

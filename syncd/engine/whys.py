@@ -31,11 +31,43 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """A value of the policy in force. `origin`: settings, channel, sku, sku_channel."""
+    """A value of the policy in force. `origin`: settings, channel, season, sku, sku_channel, sku_season."""
 
     name: str
-    value: int | None
+    value: int | str | bool | None
     origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Late:
+    """How late an account is: until we hear of a sale, until a fall shows; and where each is known from."""
+
+    account: str
+    heard_s: float
+    visible_s: float
+    heard_by: str
+    visible_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposed:
+    """How exposure comes to a number. `rule`: pool, allotment, adaptive.
+
+    `lines_per_day` of `units_per_line` units ask for the same units on all channels, `share` of them here. `limit` is
+    what adaptive exposure allows at the level `loss`, None for all. An allotment may be raised to `ceiling` now, and
+    `unheard` units of it may be sold without our knowing. `seasons` are those that hold now.
+    """
+
+    rule: str
+    loss: int
+    lines_per_day: float
+    units_per_line: float
+    share: float
+    limit: int | None
+    lags: tuple[Late, ...]
+    ceiling: int | None
+    unheard: int
+    seasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +82,7 @@ class Aim:
     locations: tuple[str, ...]
     available: int
     policy: tuple[Setting, ...]
+    exposure: Exposed | None
     kept_back: int
     capped: int
     elsewhere: int

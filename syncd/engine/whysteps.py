@@ -37,6 +37,8 @@ def _why_wait(view: View, step: Wait) -> str:
     assert view.target is not None, "without a target nothing waits"  # noqa: S101  (the same)
     if max(0, view.shown.high) >= view.target - view.margin:
         return "margin"
+    if view.ceiling is not None and view.raise_at is not None and view.aim <= max(0, view.shown.high):
+        return "gate"
     return "give" if view.gives_until is not None and step.at == view.gives_until else "damping"
 
 

@@ -13,17 +13,23 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from syncd.core.exposure import Policy
 from syncd.core.facts import AccountState
 from syncd.core.ledger import Posting
+from syncd.core.promises import Incoming
+from syncd.core.season import Season
 from syncd.core.shown import Base
 from syncd.core.terms import AccountId, Instant, Location, SkuId
+from syncd.engine.demand import Sold
 from syncd.engine.rules import House
-from syncd.store import accounts, alerts, conduct, doubts, history, ledger, listings, outbox
+from syncd.store import accounts, alerts, claims, conduct, doubts, history, ledger, listings, outbox, seasons
+from syncd.store.claims import Unheard
 from syncd.store.doubts import Suspect
 from syncd.store.history import NewEffect
 from syncd.store.ledger import Balance, KnownSku, Shelf
 from syncd.store.listings import Listing
-from syncd.store.rows import PolicyRow
+from syncd.store.policies import set_policies
+from syncd.store.rows_exposure import PolicyRow
 
 
 class Hint(StrEnum):
@@ -77,6 +83,15 @@ class Work:
         self.skus: dict[SkuId, KnownSku] = {}
         self.kits: ledger.Kits = {}
         self.policies: dict[SkuId, dict[str, PolicyRow]] = {}
+        self.seasons: dict[SkuId, list[Season]] = {}
+        self.incoming: dict[SkuId, list[Incoming]] = {}
+        self.claims: dict[int, Unheard] = {}
+        self.unclaimed: set[int] = set()
+        self.season_rows: list[dict[str, Any]] = []
+        self.sold: list[Sold] = []
+        self.crossed: list[tuple[SkuId, bool]] = []
+        self._policies: dict[AccountId, Policy] = {}
+        self._claims_known: set[int] = set()
         self.listings: dict[int, Listing] = {}
         self.touched: set[SkuId] = set()
         self.before: dict[SkuId, int] = {}
@@ -131,6 +146,28 @@ class Work:
         fresh = [sku_id for sku_id in ids if sku_id not in self._shelves]
         if fresh:
             self._shelves.update(ledger.shelves(self.conn, fresh))
+
+    def policy(self, account: AccountId) -> Policy:
+        """Return the policy of an account that holds now for a SKU without one of its own."""
+        found = self._policies.get(account)
+        if found is None:
+            found = self._policies[account] = self.house.policy(account, self.now)
+        return found
+
+    def load_claims(self, ids: Collection[int]) -> None:
+        """Have the claims of those of these listings that have an allotment."""
+        fresh = [number for number in ids if number not in self._claims_known]
+        if fresh:
+            self._claims_known.update(fresh)
+            found = claims.load(self.conn, fresh) if self.present.claims else {}
+            self.claims.update({number: claim for number, claim in found.items() if number not in self.claims})
+
+    def unclaim(self, ids: Iterable[int]) -> None:
+        """Take the claims of listings away: they have no allotment any more."""
+        mine = list(ids)
+        self.load_claims(mine)
+        gone = [number for number in mine if self.claims.pop(number, None) is not None]
+        self.unclaimed.update(gone)
 
     def keep(self, found: Iterable[Listing]) -> list[Listing]:
         """Take listings into hand; one that is in hand already stays as it is there."""
@@ -217,7 +254,10 @@ class Work:
         self.flush_effects()
         ledger.add_movements(self.conn, self._movements)
         ledger.set_balances(self.conn, self._balances)
-        ledger.set_policies(self.conn, self.policy_rows)
+        set_policies(self.conn, self.policy_rows)
+        seasons.put(self.conn, self.season_rows)
+        claims.drop(self.conn, self.unclaimed)
+        claims.save(self.conn, self.claims.values())
         ledger.open_skus(self.conn, self.opened, now=self.now)
         changed = [x for x in self.listings.values() if x.changed]
         listings.save(self.conn, changed, now=self.now)
@@ -232,6 +272,10 @@ class Work:
     def _measure(self, changed: Sequence[Listing]) -> None:
         """Have the lags learn from what was decided, once nothing of it can be refused any more."""
         lags = self.house.lags
+        for sold in self.sold:
+            self.house.outlook.book.heard(sold)
+        for sku_id, open_ in self.crossed:
+            self.house.outlook.book.opened(sku_id, open_=open_)
         for sale in self.sales:
             lags.learned(sale.account, sold_at=sale.at, by_message=sale.by_message, at=self.now)
         for answer in self.answers:

@@ -8,24 +8,22 @@ of their own, see `syncd.settings.credentials`.
 from __future__ import annotations
 
 from syncd.settings.loading import load, load_daemon, locate
+from syncd.settings.policies import Brake, PolicyDefaults, SeasonSettings
 from syncd.settings.shape import (
     Alerts,
-    Brake,
     ChannelSettings,
     Daemon,
     Http,
     Incidents,
     Letters,
     Mqtt,
-    OrderPageSettings,
     Pages,
-    PolicyDefaults,
     Retention,
     Settings,
     ShipDateSettings,
     TimeRules,
-    WebhookSettings,
 )
+from syncd.settings.shape_public import OrderPageSettings, WebhookSettings
 
 __all__ = [
     "Alerts",
@@ -40,6 +38,7 @@ __all__ = [
     "Pages",
     "PolicyDefaults",
     "Retention",
+    "SeasonSettings",
     "Settings",
     "ShipDateSettings",
     "TimeRules",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from syncd.sdk.address import LOOPBACK
+from syncd.settings.policies import PolicyDefaults, SeasonSettings
 from syncd.settings.report import Report
 from syncd.settings.shape import (
     POSTGRES_SCHEMES,
@@ -19,13 +20,12 @@ from syncd.settings.shape import (
     Http,
     Letters,
     Mqtt,
-    OrderPageSettings,
     Pages,
     ShipDateSettings,
     TimeRules,
-    WebhookSettings,
 )
-from syncd.settings.windows import FORMS, WEEKDAYS, read_quiet, read_time, read_window, read_zone
+from syncd.settings.shape_public import OrderPageSettings, WebhookSettings
+from syncd.settings.windows import FORMS, WEEKDAYS, read_quiet, read_season, read_time, read_window, read_zone
 
 TOKEN_MIN_CHARACTERS = 22
 """22 characters of base64 hold 128 bits."""
@@ -157,6 +157,8 @@ def check_order_page(page: OrderPageSettings, report: Report) -> None:
         if not ORIGIN.fullmatch(origin):
             place = report.place("orderpage", "embed_in")
             report.problem(place, f"not an origin: {origin!r}", 'write "https://shop.example.org"')
+    if page.smtp_url and not page.mail_from:
+        report.problem(report.place("orderpage", "mail_from"), "missing", "mail needs smtp_url and mail_from")
 
 
 WEBHOOK_MIN_CHARACTERS = 24
@@ -245,3 +247,34 @@ def fault_of(read: Callable[[str], object], text: str) -> str:
     except ValueError as error:
         return str(error)
     return ""
+
+
+def check_seasons(
+    seasons: Mapping[str, SeasonSettings],
+    policy: PolicyDefaults | None,
+    channels: Mapping[str, ChannelSettings],
+    report: Report,
+) -> None:
+    """Check `[seasons.*]`, and what `[policy]` says of channels."""
+    zone = "UTC" if policy is None or fault_of(read_zone, policy.zone) else policy.zone
+    if policy is not None:
+        if fault := fault_of(read_zone, policy.zone):
+            report.problem(report.place("policy", "zone"), fault, 'write "Asia/Tokyo"')
+        _check_names("policy", "priority", [policy.priority], channels, report)
+    for name, season in seasons.items():
+        title = f"seasons.{name}"
+        try:
+            read_season(season.since, season.until, zone=zone)
+        except ValueError as error:
+            report.problem(report.place(title, "since"), str(error), "write 2026-12-04T20:00+09:00 or 2026-12-04")
+        _check_names(title, "channels", season.channels, channels, report)
+        _check_names(title, "priority", [season.priority or ""], channels, report)
+
+
+def _check_names(
+    title: str, key: str, names: Iterable[str], channels: Mapping[str, ChannelSettings], report: Report
+) -> None:
+    for name in names:
+        if name and name not in channels:
+            known = ", ".join(channels) or "none"
+            report.problem(report.place(title, key), f"no channel is called {name}", f"there is: {known}")

@@ -14,26 +14,24 @@ from syncd.sdk.errors import ConfigError, Problem
 from syncd.settings import checks
 from syncd.settings.adapters import Installed
 from syncd.settings.credentials import Credentials
+from syncd.settings.policies import Brake, PolicyDefaults, SeasonSettings
 from syncd.settings.reading import Reader, Table
 from syncd.settings.report import Report, closest
 from syncd.settings.shape import (
     Alerts,
-    Brake,
     ChannelSettings,
     Daemon,
     Http,
     Incidents,
     Letters,
     Mqtt,
-    OrderPageSettings,
     Pages,
-    PolicyDefaults,
     Retention,
     Settings,
     ShipDateSettings,
     TimeRules,
-    WebhookSettings,
 )
+from syncd.settings.shape_public import OrderPageSettings, WebhookSettings
 
 RUN_SECRETS: Final = Path("/run/secrets")
 
@@ -54,7 +52,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "retention": Retention,
 }
 
-TITLES: Final = frozenset(SECTIONS) | {"channels", "webhooks"}
+TITLES: Final = frozenset(SECTIONS) | {"channels", "seasons", "webhooks"}
 
 
 def locate(environ: Mapping[str, str]) -> Path | None:
@@ -87,13 +85,15 @@ def load(
     report = document.report
     sections = {name: document.section(name) for name in SECTIONS}
     channels = document.channels(Installed() if adapters is None else adapters)
+    seasons = document.seasons()
     webhooks = document.webhooks()
     checks.check_webhooks(webhooks, report)
     document.note_unknown()
     _check(sections, channels, report)
+    checks.check_seasons(seasons, sections["policy"], channels, report)
     if report.problems:
         raise ConfigError([*report.problems, *report.warnings])
-    made = {**sections, "channels": channels, "webhooks": webhooks}
+    made = {**sections, "channels": channels, "seasons": seasons, "webhooks": webhooks}
     return Settings(**made, path=path, warnings=tuple(report.warnings), kept=tuple(document.reader.kept))
 
 
@@ -138,6 +138,18 @@ class Document:
         tables = {name: self._table(given, name, title=f"channels.{name}") for name in given}
         found = [self._channel(name, tables[name], adapters) for name in given if tables[name] is given[name]]
         return {channel.name: channel for channel in found if channel is not None}
+
+    def seasons(self) -> dict[str, SeasonSettings]:
+        """Return the seasons that are right, in the order of the file."""
+        given = self._table(self.tables, "seasons", title="seasons")
+        found = {}
+        for name in given:
+            title = f"seasons.{name}"
+            table = Table(title=title, given=self._table(given, name, title=title), secrets=name)
+            season = self.reader.read(SeasonSettings, table)
+            if season is not None:
+                found[name] = season
+        return found
 
     def webhooks(self) -> dict[str, WebhookSettings]:
         """Return the endpoints for events that are right, in the order of the file."""

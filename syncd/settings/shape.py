@@ -16,15 +16,12 @@ from msgspec import Meta
 from syncd.core.terms import AccountId
 from syncd.sdk.errors import Problem
 from syncd.sdk.secret import Secret
+from syncd.settings.policies import Brake, ExposureName, Limit, Loss, Percent, PolicyDefaults, SeasonSettings, Units
+from syncd.settings.shape_public import OrderPageSettings, WebhookSettings
 
 POSTGRES_SCHEMES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 
 SQLITE_FILE = "syncd.db"
-
-Units: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000)]
-"""Whole units of a good."""
-
-Percent: TypeAlias = Annotated[int, Meta(ge=0, le=100)]
 
 Days: TypeAlias = Annotated[int, Meta(ge=1, le=3_650)]
 
@@ -159,49 +156,6 @@ class Mqtt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrderPageSettings:
-    """The order status page for customers: `[orderpage]`."""
-
-    enabled: bool = False
-    """Serve the page at /order. Let the TLS proxy pass that path to the public."""
-
-    embed_in: tuple[str, ...] = ()
-    """Origins of the shop's own pages that may show it in a frame, by /order?embed=1: "https://shop.example.org"."""
-
-    cancel: bool = True
-    """Whether buyers may ask there to cancel an order that was not sent; a person decides about it."""
-
-    tries_per_minute: Annotated[int, Meta(ge=1, le=100_000)] = 10
-    """Most look-ups of one address in a minute."""
-
-    misses_per_hour: Annotated[int, Meta(ge=1, le=1_000)] = 10
-    """Look-ups of one order number that may fail in an hour; then it is answered as if it were not there."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookSettings:
-    """One endpoint that gets events by signed webhooks: `[webhooks.NAME]`."""
-
-    name: str
-    """The NAME in the table's title; events that wait know it, so do not change it once it is in use."""
-
-    url: str
-    """Address that events are posted to, with https."""
-
-    secret: Secret
-    """Secret that signs them, at least 24 characters (a secret); `whsec_` and base64 where the receiver wants that."""
-
-    old_secret: Secret = field(default_factory=unset)
-    """The secret before it, while the receiver changes over: messages bear both signatures (a secret)."""
-
-    events: tuple[str, ...] = ()
-    """Types of events to send, a star for any letters: "sale", "channel.*". Empty: all of them."""
-
-    private: bool = False
-    """Whether the address may be one of this machine or of a local network."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Alerts:
     """What people are told, each thing once until it clears: `[alerts]`."""
 
@@ -298,37 +252,6 @@ class Incidents:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyDefaults:
-    """What channels may show where neither the channel nor the SKU says otherwise: `[policy]`."""
-
-    safety_stock: Units = 0
-    """Units kept back on every channel."""
-
-    safety_percent: Percent = 0
-    """Percent of what is available kept back on every channel, rounded up; the larger of both counts."""
-
-    cap: Units | None = None
-    """The most that a channel shows. Left out: no cap."""
-
-    raise_delay_s: Annotated[float, Meta(ge=0.0, le=3_600.0)] = 5.0
-    """Seconds that a raise waits, so that a number that goes up and down is written once. Falls never wait."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Brake:
-    """When a change by hand or import is held for a person: `[brake]`. Falls from orders always pass."""
-
-    share: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.2
-    """Hold a change that would take more than this share of the released listings to zero, or raise as many."""
-
-    minimum: Annotated[int, Meta(ge=0, le=1_000_000)] = 20
-    """A change of fewer listings than this passes, whatever the share."""
-
-    factor: Annotated[float, Meta(gt=1.0, le=1_000_000.0)] = 10.0
-    """A listing counts as raised when it would show more than this many times what it shows."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
     """How long what is no longer needed is kept: `[retention]`. The ledger itself is never deleted."""
 
@@ -395,6 +318,12 @@ class ChannelSettings:
     sweep_s: Annotated[float, Meta(ge=60.0, le=7 * 86_400.0)] = 3_600.0
     """Seconds in which every listing is read once and compared with what it should show."""
 
+    exposure: ExposureName | None = None
+    """How units are shared here; "allotment" on one channel of a SKU means all. Left out: as in [policy]."""
+
+    loss: Loss | None = None
+    """How many sold units one oversold unit costs here. Left out: as in [policy]."""
+
     safety_stock: Units | None = None
     """Units kept back on this channel. Left out: as in [policy]."""
 
@@ -403,6 +332,21 @@ class ChannelSettings:
 
     cap: Units | None = None
     """The most that this channel shows. Left out: as in [policy]."""
+
+    share: Percent | None = None
+    """The most that this channel shows, in percent of what is available. Left out: no share."""
+
+    preorder: bool | None = None
+    """Sell units that are on their way here. Left out: as in [policy]."""
+
+    hide: bool | None = None
+    """Close pages that show 0 here. Left out: as in [policy]."""
+
+    purchase_limit: Limit | None = None
+    """The most units that one order may have here. Left out: as in [policy]."""
+
+    max_lateness_s: Annotated[float, Meta(ge=0.0, le=2 * 86_400.0)] | None = None
+    """How late an order may become known at most, for allotments. Left out: as the adapter promises."""
 
     drift: Literal["enforce", "adopt"] = "enforce"
     """A number that somebody changed on the channel: "enforce" writes ours again, "adopt" takes it as a movement once
@@ -441,6 +385,7 @@ class Settings:
     timerules: TimeRules = field(default_factory=TimeRules)
     incidents: Incidents = field(default_factory=Incidents)
     policy: PolicyDefaults = field(default_factory=PolicyDefaults)
+    seasons: Mapping[str, SeasonSettings] = field(default_factory=dict)
     brake: Brake = field(default_factory=Brake)
     retention: Retention = field(default_factory=Retention)
     orderpage: OrderPageSettings = field(default_factory=OrderPageSettings)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -82,6 +82,27 @@ def _once(text: str) -> Once:
     if end - start > timedelta(days=MOST_DAYS):
         raise ValueError(f"{text} is longer than {MOST_DAYS} days")
     return Once(start=instant_of(start), end=instant_of(end))
+
+
+def read_season(since: str, until: str, *, zone: str) -> tuple[Instant, Instant]:
+    """Return begin and end of a season, each a moment with its offset or a whole day of the zone.
+
+    Raises ValueError that says what is wrong.
+    """
+    start, end = _begin(since, zone, whole_day=False), _begin(until, zone, whole_day=True)
+    if end <= start:
+        raise ValueError(f"{until} is not after {since}")
+    return instant_of(start), instant_of(end)
+
+
+def _begin(text: str, zone: str, *, whole_day: bool) -> datetime:
+    if len(text) > len("2026-12-04"):
+        return _moment(text)
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no day") from None
+    return datetime.combine(day + timedelta(days=whole_day), time(), read_zone(zone))
 
 
 def _moment(text: str) -> datetime:

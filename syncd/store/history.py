@@ -64,6 +64,7 @@ _OPEN_WRITES = select(
     _WRITE.c.effect_until,
     _WRITE.c.delta,
     _WRITE.c.state,
+    _WRITE.c.expected,
 ).where(Among(_WRITE.c.listing_id, "ids"), _WRITE.c.open)
 
 
@@ -81,10 +82,12 @@ class Unsettled:
     """An open write: `write.value` is the number it leads to; `relative` for a delta (an effect stands for it).
 
     `flying` is that effect while the write is in flight; once it has an end, its effect is kept with all others.
+    `guarded`: it checks or moves the number, so it puts nothing back that was sold.
     """
 
     write: OpenWrite
     relative: bool
+    guarded: bool = False
     flying: Effect | None = None
 
 
@@ -94,13 +97,15 @@ def open_writes(conn: Connection, listing_ids: Collection[int]) -> dict[int, lis
     if not listing_ids:
         return found
     rows = fetch_all(conn, _OPEN_WRITES, {"ids": listed(conn, listing_ids)})
-    for listing_id, quantity, intended_at, effect_until, delta, state in rows:
+    for listing_id, quantity, intended_at, effect_until, delta, state, expected in rows:
         lost = state == OutcomeKind.INDETERMINATE
         write = OpenWrite(value=quantity, sent_at=intended_at, until=effect_until, lost=lost)
         flying = None
         if delta is not None and state == "intended":
             flying = Effect(quantity=delta, span=Span(earliest=intended_at, latest=effect_until), maybe=True)
-        found.setdefault(listing_id, []).append(Unsettled(write=write, relative=delta is not None, flying=flying))
+        guarded = delta is not None or expected is not None
+        one = Unsettled(write=write, relative=delta is not None, guarded=guarded, flying=flying)
+        found.setdefault(listing_id, []).append(one)
     return found
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, exists, func, insert, or_, select
 
-from syncd.core.exposure import Policy, overlay
 from syncd.core.ledger import Posting, StoredLine, StoredOrder
 from syncd.core.terms import (
     AccountId,
@@ -29,10 +28,10 @@ from syncd.store.rows import (
     MovementRow,
     OrderLineRow,
     OrderRow,
-    PolicyRow,
     SkuRow,
     SuspectRow,
 )
+from syncd.store.rows_exposure import ClaimRow, PolicyRow, SeasonRow
 from syncd.store.statements import Among, append, change, fetch_all, insert_new, listed, table, upsert
 
 _SKU = table(SkuRow)
@@ -43,6 +42,8 @@ _BALANCE = table(BalanceRow)
 _ORDER = table(OrderRow)
 _LINE = table(OrderLineRow)
 _SUSPECT = table(SuspectRow)
+_SEASON = table(SeasonRow)
+_CLAIM = table(ClaimRow)
 
 _STATE = msgspec.json.Decoder(OrderLine)
 
@@ -50,7 +51,6 @@ _SKUS_BY_CODE = select(_SKU.c.id, _SKU.c.code, _SKU.c.opened_at).where(Among(_SK
 _SKUS_BY_ID = select(_SKU.c.id, _SKU.c.code, _SKU.c.opened_at).where(Among(_SKU.c.id, "ids"))
 _KITS_TOUCHING = select(_KIT.c.kit_id).where(or_(Among(_KIT.c.kit_id, "ids"), Among(_KIT.c.component_id, "ids")))
 _KITS = select(_KIT).where(Among(_KIT.c.kit_id, "ids")).order_by(_KIT.c.kit_id, _KIT.c.component_id)
-_POLICIES = select(_POLICY).where(Among(_POLICY.c.sku_id, "ids"))
 _SHELVES = select(
     _BALANCE.c.sku_id, _BALANCE.c.location, _BALANCE.c.on_hand, _BALANCE.c.committed, _BALANCE.c.held
 ).where(Among(_BALANCE.c.sku_id, "ids"))
@@ -80,6 +80,8 @@ _PRESENT = select(
     exists(select(_KIT.c.kit_id)),
     exists(select(_POLICY.c.sku_id)),
     exists(select(_SUSPECT.c.id).where(_SUSPECT.c.closed_at.is_(None))),
+    exists(select(_SEASON.c.sku_id)),
+    exists(select(_CLAIM.c.listing_id)),
 )
 
 Kits = dict[SkuId, tuple[tuple[SkuId, int], ...]]
@@ -113,17 +115,22 @@ class KnownSku:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Present:
-    """Whether there are any kits, policies per SKU and open suspect sales at all: most shops have none."""
+    """Whether there are any of these at all: most shops have none.
+
+    Kits, policies per SKU, open suspect sales, dated policies per SKU, and listings with an allotment.
+    """
 
     kits: bool
     policies: bool
     suspects: bool
+    seasons: bool
+    claims: bool
 
 
 def present(conn: Connection) -> Present:
     """Say what there is, so that nobody looks for what cannot be found."""
-    row = fetch_all(conn, _PRESENT, {})[0]
-    return Present(kits=bool(row[0]), policies=bool(row[1]), suspects=bool(row[2]))
+    kits, policies, suspects, seasons, claims = map(bool, fetch_all(conn, _PRESENT, {})[0])
+    return Present(kits=kits, policies=policies, suspects=suspects, seasons=seasons, claims=claims)
 
 
 def skus_by_code(conn: Connection, codes: Collection[str]) -> dict[Sku, KnownSku]:
@@ -184,26 +191,6 @@ def set_kit(conn: Connection, kit_id: SkuId, parts: Iterable[tuple[SkuId, int]])
     rows = [{"kit_id": kit_id, "component_id": part, "quantity": quantity} for part, quantity in parts]
     if rows:
         conn.execute(insert(_KIT), rows)
-
-
-def policies(conn: Connection, ids: Collection[SkuId]) -> dict[SkuId, dict[str, PolicyRow]]:
-    """Return the policy rows of these SKUs by account (`""`: on all)."""
-    found: dict[SkuId, dict[str, PolicyRow]] = {}
-    for row in conn.execute(_POLICIES, {"ids": listed(conn, ids)}).all() if ids else ():
-        found.setdefault(SkuId(row.sku_id), {})[row.account] = PolicyRow(**row._mapping)  # noqa: SLF001  (public by its documentation)
-    return found
-
-
-def policy_of(defaults: Policy, rows: Mapping[str, PolicyRow] | None, account: AccountId) -> Policy:
-    """Lay the rows of a SKU over the settings of an account."""
-    if not rows:
-        return defaults
-    return overlay(defaults, *(rows[name] for name in ("", account) if name in rows))
-
-
-def set_policies(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Set policy rows: sku_id, account, safety_stock, safety_percent, cap."""
-    upsert(conn, PolicyRow, keys=("sku_id", "account"), values=rows)
 
 
 def shelves(conn: Connection, ids: Collection[SkuId]) -> dict[SkuId, Shelf]:

@@ -177,6 +177,11 @@ def count(conn: Connection, account: AccountId) -> int:
     return int(conn.execute(select(func.count()).where(_LISTING.c.account == account)).scalar_one())
 
 
+def any_placed(conn: Connection) -> bool:
+    """Say whether a listing sells from a place of its own."""
+    return conn.execute(select(_LISTING.c.id).where(_LISTING.c.location != "").limit(1)).first() is not None
+
+
 def busy(conn: Connection) -> int:
     """Return how many listings have a write under way, or a fall to be sent; a raise may wait for long."""
     c = _LISTING.c

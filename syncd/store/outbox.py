@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -75,6 +75,13 @@ def mark_delivered(conn: Connection, ids: Sequence[int], *, now: Instant) -> Non
     """Say that the sink has these; one that was marked before keeps its time."""
     for piece in chunks(ids):
         conn.execute(update(_OUTBOX).where(_OUTBOX.c.id.in_(piece), _WAITS).values(delivered_at=now))
+
+
+def abandon(conn: Connection, *, prefix: str, kept: Collection[str], now: Instant) -> int:
+    """End what waits for sinks whose names start so and are not kept: nobody reads it any more; return how many."""
+    c = _OUTBOX.c
+    gone = update(_OUTBOX).where(_WAITS, c.sink.startswith(prefix, autoescape=True), c.sink.not_in(sorted(kept)))
+    return conn.execute(gone.values(delivered_at=now)).rowcount
 
 
 def depth(conn: Connection) -> dict[str, tuple[int, Instant]]:

@@ -120,8 +120,3 @@ def wish_cancel(conn: Connection, row: int, *, now: Instant) -> bool:
         return False
     insert_new(conn, CancelWishRow, keys=("order_id",), values=[{"order_id": row, "at": now}])
     return True
-
-
-def wished_at(conn: Connection, row: int) -> Instant | None:
-    """Return when the buyer of an order asked to cancel it, None where nobody did."""
-    return conn.execute(select(_WISH.c.at).where(_WISH.c.order_id == row)).scalar()

@@ -63,17 +63,6 @@ class KitRow(SQLModel, table=True):
     quantity: int
 
 
-class PolicyRow(SQLModel, table=True):
-    """What a SKU may show on an account (`""`: on all); a null falls back to the settings."""
-
-    __tablename__ = "policy"
-    sku_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    account: str = Field(primary_key=True)
-    safety_stock: int | None = None
-    safety_percent: int | None = None
-    cap: int | None = None
-
-
 class MovementRow(SQLModel, table=True):
     """The ledger: append-only. A repeat of (source, reference) is the same movement and changes nothing."""
 

@@ -15,6 +15,7 @@ from syncd.store import (  # noqa: F401  (they declare the tables)
     rows,
     rows_adoptions,
     rows_conduct,
+    rows_exposure,
     rows_incidents,
     rows_orders,
     rows_waiting,

@@ -13,7 +13,8 @@ from syncd.core.terms import AccountId, Instant, Location, SkuId
 from syncd.store import ledger, listings
 from syncd.store.ledger import Balance, Kits, Shelf
 from syncd.store.listings import Listing
-from syncd.store.rows import BalanceRow, KitRow, OrderLineRow, OrderRow, PolicyRow, SkuRow
+from syncd.store.rows import BalanceRow, KitRow, OrderLineRow, OrderRow, SkuRow
+from syncd.store.rows_exposure import PolicyRow
 from syncd.store.statements import table
 
 _SKU = table(SkuRow)

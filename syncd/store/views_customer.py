@@ -8,12 +8,10 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from syncd.core.terms import Instant
-from syncd.store import proofs
 from syncd.store.proofs import Candidate
 from syncd.store.rows import ListingRow, SkuRow
 from syncd.store.rows_waiting import EntryRow
 from syncd.store.statements import table
-from syncd.store.views import moment_or_none
 from syncd.store.views_orders import OrderDetail, OrderLineView, OrderView, ShipmentView, order_detail
 
 _SKU = table(SkuRow)
@@ -69,7 +67,7 @@ def customer_order(conn: Connection, found: Candidate, *, now: Instant) -> Custo
         items=_items(conn, order, detail.lines),
         parcels=detail.shipments,
         can_cancel=waits and order.units_shipped == 0,
-        cancel_asked_at=moment_or_none(proofs.wished_at(conn, order.row)),
+        cancel_asked_at=detail.cancel_asked_at,
     )
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, and_, 
 from syncd.core.carriers import link_of
 from syncd.core.terms import FulfilmentStatus, Instant, PaymentStatus, ReturnStatus
 from syncd.store.rows import BalanceRow, KitRow, OrderLineRow, OrderRow, SkuRow
-from syncd.store.rows_orders import OrderDeliveryRow, ShipmentRow
+from syncd.store.rows_orders import CancelWishRow, OrderDeliveryRow, ShipmentRow
 from syncd.store.statements import table
 from syncd.store.views import contains, moment, moment_or_none
 
@@ -23,6 +23,7 @@ _KIT = table(KitRow)
 _BALANCE = table(BalanceRow)
 _DELIVERY = table(OrderDeliveryRow)
 _SHIPMENT = table(ShipmentRow)
+_WISH = table(CancelWishRow)
 
 FLAGS: Final = ("open", "closed", "cancelled")
 """Words for the order as a whole. Open: not cancelled, not closed, and something is still to be shipped."""
@@ -36,8 +37,8 @@ WORDS: Final = frozenset(
 class OrderFilter:
     """Which orders are asked for. `words` all have to fit; `delayed` ones have units that the stock does not cover.
 
-    `late` ones should have been shipped by now. `carrier` is a key of `core.carriers`. `since` and `until` are of the
-    order's own time; `until` is not in it.
+    `late` ones should have been shipped by now; of `cancel_asked` ones the buyer asked to cancel what was not sent.
+    `carrier` is a key of `core.carriers`. `since` and `until` are of the order's own time; `until` is not in it.
     """
 
     account: str = ""
@@ -46,6 +47,7 @@ class OrderFilter:
     delayed: bool = False
     late: bool = False
     carrier: str = ""
+    cancel_asked: bool = False
     since: Instant | None = None
     until: Instant | None = None
 
@@ -115,11 +117,12 @@ class OrderLineView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderDetail:
-    """An order with its lines and parcels."""
+    """An order with its lines and parcels; `cancel_asked_at` is when its buyer asked to cancel it."""
 
     order: OrderView
     lines: tuple[OrderLineView, ...]
     shipments: tuple[ShipmentView, ...]
+    cancel_asked_at: datetime | None
 
 
 _HEAD = (
@@ -143,7 +146,13 @@ def order_detail(conn: Connection, account: str, order_id: str, *, now: Instant)
     if not found:
         return None
     row = found[0].row
-    return OrderDetail(order=found[0], lines=_lines(conn, row), shipments=_shipments(conn, row))
+    wished = conn.execute(select(_WISH.c.at).where(_WISH.c.order_id == row)).scalar()
+    return OrderDetail(
+        order=found[0],
+        lines=_lines(conn, row),
+        shipments=_shipments(conn, row),
+        cancel_asked_at=moment_or_none(wished),
+    )
 
 
 def carriers(conn: Connection) -> list[str]:
@@ -165,6 +174,8 @@ def _conditions(asked: OrderFilter, *, now: Instant) -> Iterator[ColumnElement[b
         yield _late(now)
     if asked.carrier:
         yield c.id.in_(select(_SHIPMENT.c.order_id).where(_SHIPMENT.c.carrier == asked.carrier))
+    if asked.cancel_asked:
+        yield and_(~c.cancelled, ~c.closed, c.id.in_(select(_WISH.c.order_id)))
     if asked.since is not None:
         yield c.ordered_at >= asked.since
     if asked.until is not None:

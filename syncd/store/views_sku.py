@@ -11,7 +11,8 @@ from sqlalchemy import Connection, func, select
 from syncd.core.terms import Sku, SkuId
 from syncd.store import ledger
 from syncd.store.ledger import Balance
-from syncd.store.rows import KitRow, ListingRow, MovementRow, PolicyRow, SkuRow, WriteRow
+from syncd.store.rows import KitRow, ListingRow, MovementRow, SkuRow, WriteRow
+from syncd.store.rows_exposure import PolicyRow
 from syncd.store.statements import chunks, table
 from syncd.store.views import (
     ComponentView,

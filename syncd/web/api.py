@@ -12,7 +12,8 @@ needs `Authorization: Bearer TOKEN`, and without any token nobody gets in. All p
 | `POST stock/count` | `rows` of `sku`, `quantity`, `location`?, `counted`?, `counted_at`? |
 | `POST stock/move` | `move` (`receive`, `adjust`, `damage`), `at`?, `rows` of `sku`, `quantity`, `location`? |
 | `GET skus`, `POST skus` | `rows` of `sku`, `title`?, `components`? (of `sku`, `quantity`) |
-| `POST policy` | `rows` of `sku`, `account`?, `safety_stock`?, `safety_percent`?, `cap`? |
+| `POST policy` | `rows` of `sku`, `account`?, values?, and for a season `season`, `since`, `until` |
+| `GET policy/SKU` | what was set for it, and what is in force on each account |
 | `GET listings` | pages of `account`, `text`, `unmapped`, `parked`, `held`, `vanished` |
 | `GET listings/matches`, `POST mappings` | `rows` of `account`, `remote_id`, `remote_location`?, `sku` (or null) |
 | `POST listings/refresh` | `account`? |
@@ -59,6 +60,7 @@ from syncd.web import (
     api_incidents,
     api_listings,
     api_orders,
+    api_policy,
     api_stock,
     api_tokens,
     api_whatif,
@@ -141,6 +143,7 @@ def api_routes(standings: Standings, explain: api_why.Explain | None) -> list[Ro
         api_why.routes_of(explain),
         api_whatif.ROUTES,
         api_stock.ROUTES,
+        api_policy.ROUTES,
         api_listings.ROUTES,
         api_orders.ROUTES,
         api_control.ROUTES,

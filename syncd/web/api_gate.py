@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import re
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -26,6 +26,8 @@ Serve: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 TOKEN: Final = re.compile(r"syncd_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
 """A token: its public part, by which it is found, and 256 bits that only its holder knows."""
+API: Final = "api"
+"""Under which answers are counted, by scope and class of status."""
 SETTINGS_OWNER: Final = "settings"
 """Who asks with the one token of the settings file."""
 NOTE_US: Final = 60 * SECOND_US
@@ -72,7 +74,7 @@ class Rates:
 
 
 class Gate:
-    """Stands before every handler of the API on the network. `counts` are answers by scope and class of status."""
+    """Stands before every handler of the API on the network."""
 
     def __init__(self, plant: Plant) -> None:
         http = plant.settings.http
@@ -81,7 +83,6 @@ class Gate:
         self._rates = Rates(per_minute=http.requests_per_minute, clock=plant.clock)
         self._under_way: set[tuple[str, str]] = set()
         self._noted: OrderedDict[str, Instant] = OrderedDict()
-        self.counts: Counter[tuple[str, str]] = Counter()
 
     def guard(self, method: str, shape: Shape, serve: Serve) -> Serve:
         """Put the gate before a handler."""
@@ -94,7 +95,7 @@ class Gate:
                 answer = fault_response(fault, retry_after_s=fault.retry_after_s)
                 if fault.status == web.HTTPUnauthorized.status_code:
                     answer.headers["WWW-Authenticate"] = 'Bearer realm="syncd"'
-            self.counts[wanted.value, f"{answer.status // 100}xx"] += 1
+            self._plant.counts[API, wanted.value, f"{answer.status // 100}xx"] += 1
             return answer
 
         return guarded

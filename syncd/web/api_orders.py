@@ -30,7 +30,8 @@ class OrdersWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Which orders. `status` are words with commas between them, all of which fit; `text` is in the order's number.
 
     `delayed`: only those with units that the stock does not cover; `late`: only those that should have been shipped by
-    now; `carrier`: with a parcel by this one; `since` and `until`: of when they were made.
+    now; `carrier`: with a parcel by this one; `cancel_asked`: only those
+    whose buyer asked to cancel them on the order page; `since` and `until`: of when they were made.
     """
 
     account: str = ""
@@ -39,6 +40,7 @@ class OrdersWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     delayed: bool = False
     late: bool = False
     carrier: str = ""
+    cancel_asked: bool = False
     since: When | None = None
     until: When | None = None
 
@@ -72,6 +74,7 @@ def filter_of(asked: OrdersWanted) -> OrderFilter:
         delayed=asked.delayed,
         late=asked.late,
         carrier=asked.carrier,
+        cancel_asked=asked.cancel_asked,
         since=None if asked.since is None else instant(asked.since),
         until=None if asked.until is None else instant(asked.until),
     )

@@ -1,4 +1,4 @@
-"""The API of stock: balances, counts, movements, SKUs, policies."""
+"""The API of stock: balances, counts, movements, SKUs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ from syncd.core.facts import (
     CountRow,
     MoveFact,
     MoveRow,
-    PolicyFact,
-    PolicyRow,
     SkuFact,
     SkuRow,
     StockMove,
 )
-from syncd.core.terms import AccountId, Location, Sku
+from syncd.core.terms import Location, Sku
 from syncd.sdk.errors import Problem
 from syncd.store import views
 from syncd.store.views_names import check_kits, sku_kinds
@@ -201,20 +199,21 @@ async def _stock_problems(
         if kinds.get(code)
     ]
     return [
-        *_unknown(((number, code) for number, code, _ in named), kinds),
+        *unknown_skus(((number, code) for number, code, _ in named), kinds),
         *kits,
         *location_problems(((number, place) for number, _, place in named), places),
         *repeated((number, (code, place)) for number, code, place in named),
     ]
 
 
-def _unknown(numbered: Iterator[tuple[int, str]], kinds: Mapping[str, bool]) -> Iterator[Problem]:
+def unknown_skus(numbered: Iterator[tuple[int, str]], kinds: Mapping[str, bool]) -> Iterator[Problem]:
+    """Yield the rows whose SKU is not known."""
     for number, code in numbered:
         if code not in kinds:
             yield row_problem(number, f"unknown SKU {code}", "make it known by `syncd skus import`")
 
 
-# --- SKUs, kits, policies -----------------------------------------------------------------------------------------
+# --- SKUs, kits -------------------------------------------------------------------------------------------------
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -264,49 +263,6 @@ async def post_skus(service: Service, request: web.Request) -> Answer:
     )
 
 
-class PolicySet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one SKU may show on one account, or on all; what is left out falls back to the settings."""
-
-    sku: Code
-    account: Word | None = None
-    safety_stock: Annotated[int, Meta(ge=0, le=MOST_UNITS)] | None = None
-    safety_percent: Annotated[int, Meta(ge=0, le=100)] | None = None
-    cap: Annotated[int, Meta(ge=0, le=MOST_UNITS)] | None = None
-
-
-class PolicyBody(Forceable, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Policies to set; a row replaces the one that was there."""
-
-    rows: Annotated[tuple[PolicySet, ...], Meta(min_length=1, max_length=MOST_ROWS)]
-
-
-@shaped(body=PolicyBody, answer=Decided, accepts=(200, 202))
-async def post_policy(service: Service, request: web.Request) -> Answer:
-    """Set policies."""
-    body = await body_of(request, PolicyBody)
-    codes = {row.sku for row in body.rows}
-    kinds = await service.plant.store.read(lambda conn: sku_kinds(conn, codes))
-    bad_rows(
-        [
-            *_unknown(enumerate((row.sku for row in body.rows), 1), kinds),
-            *account_problems(((n, row.account) for n, row in enumerate(body.rows, 1) if row.account), service.plant),
-            *repeated((number, (row.sku, row.account or "")) for number, row in enumerate(body.rows, 1)),
-        ]
-    )
-    rows = tuple(
-        PolicyRow(
-            sku=Sku(row.sku),
-            account=AccountId(row.account) if row.account else None,
-            safety_stock=row.safety_stock,
-            safety_percent=row.safety_percent,
-            cap=row.cap,
-        )
-        for row in body.rows
-    )
-    fact = PolicyFact(rows=rows, actor=body.actor, forced=body.force)
-    return await submit(service, fact, request_id=body.request_id)
-
-
 def account_problems(numbered: Iterator[tuple[int, str]], plant: Plant) -> Iterator[Problem]:
     """Yield the rows whose account is not there."""
     names = ", ".join(sorted(plant.roster)) or "none"
@@ -322,5 +278,4 @@ ROUTES: Final[tuple[Route, ...]] = (
     ("POST", "/stock/move", post_move),
     ("GET", "/skus", get_skus),
     ("POST", "/skus", post_skus),
-    ("POST", "/policy", post_policy),
 )

@@ -11,10 +11,11 @@ import msgspec
 from aiohttp import web
 from sqlalchemy import Connection
 
+from syncd.core.exposure import overlay
 from syncd.core.hindsight import Lag, Tally
 from syncd.core.terms import SECOND_US, AccountId, Instant, SkuId
 from syncd.core.whatif import RULES, Moved, Named, Present, compare, named, story
-from syncd.store import ledger
+from syncd.store import policies
 from syncd.store.views import moment
 from syncd.store.views_past import Now, now_of, slice_of
 from syncd.web.api_shape import shaped
@@ -95,9 +96,9 @@ async def _moves(plant: Plant, now: Now, since: Instant, names: Sequence[Account
 def _present(conn: Connection, plant: Plant, names: Sequence[AccountId], skus: set[int]) -> Present:
     """Return the rule in force: each channel's settings, and rows of single SKUs over them."""
     defaults = [plant.roster[name].rules.policy for name in names]
-    rows = ledger.policies(conn, [SkuId(sku) for sku in sorted(skus)])
+    rows = policies.policies(conn, [SkuId(sku) for sku in sorted(skus)])
     own = [
-        {int(sku): ledger.policy_of(default, mine, name) for sku, mine in rows.items()}
+        {int(sku): overlay(default, *(mine[k] for k in ("", name) if k in mine)) for sku, mine in rows.items()}
         for name, default in zip(names, defaults, strict=True)
     ]
     return Present(own, defaults)

@@ -10,11 +10,10 @@ import msgspec
 from aiohttp import web
 from sqlalchemy import Connection
 
-from syncd.core.exposure import Policy
+from syncd.core.exposure import Policy, PolicyLike, overlay
 from syncd.core.history import History
 from syncd.core.terms import AccountId, Instant, Sku
-from syncd.store import ledger
-from syncd.store.rows import PolicyRow
+from syncd.store import ledger, policies
 from syncd.store.views_history import order_histories, sku_histories
 from syncd.web.api_facts import When, instant_of
 from syncd.web.api_listings import require_account
@@ -67,15 +66,15 @@ async def get_postmortem(service: Service, request: web.Request) -> Answer:
 def rules_now(conn: Connection, plant: Plant, codes: Sequence[Sku]) -> dict[str, tuple[RuleNow, ...]]:
     """Return by what rule each channel keeps units of these SKUs back: its settings, and rows of the SKU over them."""
     known = ledger.skus_by_code(conn, codes)
-    rows = ledger.policies(conn, [sku.sku_id for sku in known.values()])
+    rows = policies.policies(conn, [sku.sku_id for sku in known.values()])
     return {
         code: tuple(_rule(name, account.rules.policy, rows.get(sku.sku_id)) for name, account in plant.roster.items())
         for code, sku in known.items()
     }
 
 
-def _rule(name: AccountId, defaults: Policy, rows: Mapping[str, PolicyRow] | None) -> RuleNow:
-    policy = ledger.policy_of(defaults, rows, name)
+def _rule(name: AccountId, defaults: Policy, rows: Mapping[str, PolicyLike] | None) -> RuleNow:
+    policy = overlay(defaults, *((rows or {})[key] for key in ("", name) if key in (rows or {})))
     return RuleNow(account=name, safety_stock=policy.safety_stock, safety_percent=policy.safety_percent, cap=policy.cap)
 
 

@@ -19,6 +19,8 @@ from syncd.core.plan import Lane
 from syncd.core.terms import SECOND_US, AccountId, Instant
 from syncd.store.driver import sqlite_path
 from syncd.store.views_status import ended_writes, newest_write
+from syncd.web.api_gate import API
+from syncd.web.orderpage.page import COUNTED
 from syncd.web.plant import Plant
 from syncd.web.status import VERSION, Snapshot, Standings, Sums, feed_age_s, seconds, silent_s
 
@@ -116,6 +118,7 @@ class Metrics:
         yield from self._of_accounts(found, sums, now)
         yield from self._of_lags(found, now)
         yield from self._of_features(now)
+        yield from self._of_doors()
         yield from self._of_store()
 
     def _of_sinks(self, found: Snapshot, now: Instant) -> Iterator[Family]:
@@ -125,6 +128,13 @@ class Metrics:
         yield labelled("outbox_oldest_seconds", "Age of the oldest event.", by=("sink",), values=oldest.items())
         kinds = Counter((alert.kind,) for alert in found.alerts)
         yield labelled("alerts_standing", "Alerts that stand.", by=("kind",), values=kinds.items())
+
+    def _of_doors(self) -> Iterator[Family]:
+        counts = self._plant.counts.items()
+        api = {tuple(zip(("scope", "code"), key[1:], strict=True)): float(n) for key, n in counts if key[0] == API}
+        yield Family(name="api_requests_total", kind="counter", text="Answers of the API on the network.", values=api)
+        shown: dict[Labels, float] = {(("result", key[1]),): float(n) for key, n in counts if key[0] == COUNTED}
+        yield Family(name="order_page_lookups_total", kind="counter", text="Look-ups on the order page.", values=shown)
 
     def _of_accounts(self, found: Snapshot, sums: Sums, now: Instant) -> Iterator[Family]:
         roster = self._plant.roster

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -10,7 +11,9 @@ from syncd.core.conduct import Finding
 from syncd.core.exposure import Policy
 from syncd.core.facts import Fact
 from syncd.core.lag import Figures
+from syncd.core.season import Season
 from syncd.core.terms import AccountId, Instant, Location, Outcome
+from syncd.letters import Texts
 from syncd.sdk.channel import Clock
 from syncd.sdk.features import CancelWish, HealthFigure, Inquiry, Key
 from syncd.settings import Settings
@@ -184,6 +187,10 @@ class House(Protocol):
     """What is the same for all accounts."""
 
     @property
+    def seasons(self) -> Sequence[Season]:
+        """Return the seasons of the settings."""
+
+    @property
     def shadow(self) -> bool:
         """Return whether nothing is written to any channel."""
 
@@ -228,6 +235,14 @@ class Plant(Protocol):
     @property
     def errands(self) -> Errands:
         """Return what a person may have done at a channel right now."""
+
+    @property
+    def texts(self) -> Texts:
+        """Return the texts for customers."""
+
+    @property
+    def counts(self) -> Counter[tuple[str, ...]]:
+        """Return what was answered so far, by names of few values: metrics tell it."""
 
     @property
     def proof_key(self) -> bytes:

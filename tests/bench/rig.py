@@ -186,7 +186,7 @@ def release(path: Path, *, now: int) -> None:
     conn.execute("UPDATE listing SET catalogued_at = ?", (now,))
     rules = {name: SimpleNamespace(rules=rule) for name, rule in shop.house().rules.items()}
     for account in shop.ACCOUNTS:
-        mark = settings_mark(SimpleNamespace(roster=rules), account)  # type: ignore[arg-type]  # all that it asks for
+        mark = settings_mark(SimpleNamespace(roster=rules, house=shop.house()), account)  # type: ignore[arg-type]  # all that it asks for
         conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"settings:{account}", mark))
         for feed, cursor in (("catalogue", ""), ("orders", "feed:0")):
             row = (account, feed, cursor, now, now)

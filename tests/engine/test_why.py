@@ -129,6 +129,7 @@ def test_where_each_value_comes_from(quick_path: Path) -> None:
         aim = told.listings[0].aim
         assert aim is not None
         found = {setting.name: (setting.value, setting.origin) for setting in aim.policy}
+        assert found.pop("exposure") == ("pool", "settings")
         assert found == {"safety_stock": (3, "sku"), "safety_percent": (10, "channel"), "cap": (5, "sku_channel")}
         assert (aim.available, aim.kept_back, aim.capped, aim.elsewhere, aim.target) == (12, 3, 4, 0, 5)
         assert [(found.what, found.detail) for found in after.listings[0].obstacles] == [("paused", "holiday")]

@@ -10,6 +10,7 @@ from pathlib import Path
 from syncd.clock import uuid7
 from syncd.core.brake import BrakeRule
 from syncd.core.facts import AccountFact, AccountState, CountFact, CountRow, Fact
+from syncd.core.season import Season
 from syncd.core.terms import AccountId, Location, Sku
 from syncd.engine.channels import Account, pulse_of, rules_of
 from syncd.engine.crew import engine_loops, recover
@@ -85,15 +86,22 @@ def _shelf(conn: object, code: str) -> ledger.Shelf:
 
 @asynccontextmanager
 async def running(
-    path: Path, clock: Clock, doubles: Mapping[str, Double], *, inline: bool = True, **changes: object
+    path: Path,
+    clock: Clock,
+    doubles: Mapping[str, Double],
+    *,
+    inline: bool = True,
+    policy: PolicyDefaults | None = None,
+    seasons: tuple[Season, ...] = (),
+    **changes: object,
 ) -> AsyncIterator[World]:
-    """Run the whole engine on a store at `path` until the block ends."""
+    """Run the whole engine on a store at `path` until the block ends; without a policy channels share a pool."""
     url = f"sqlite:///{path}"
     make_schema(url)
     dice = SeededRandom(7)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(Store.open(url, clock=clock, inline=inline))
-        defaults = PolicyDefaults(raise_delay_s=2.0)
+        defaults = policy or PolicyDefaults(raise_delay_s=2.0, exposure="pool")
         plant = Plant(
             settings=Settings(daemon=Daemon(data_dir=path.parent), policy=defaults),
             store=store,
@@ -115,6 +123,7 @@ async def running(
             rules={name: account.rules for name, account in plant.roster.items()},
             sinks=frozenset({"mqtt"}),
             brake=BrakeRule(minimum=5),
+            seasons=seasons,
         )
         await recover(plant)
         async with asyncio.TaskGroup() as group:

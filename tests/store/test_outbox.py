@@ -106,3 +106,13 @@ async def test_an_alert_kind_without_a_text_is_our_bug(store: Store) -> None:
     """A kind that nobody has a text for is refused where it is raised."""
     with pytest.raises(AssertionError, match="boredom"):
         await store.write(lambda conn: alerts.raise_alert(conn, kind="boredom", key="", text="", now=NOW))
+
+
+async def test_what_nobody_reads_any_more_is_ended(store: Store) -> None:
+    """Events of endpoints that are gone are ended; those of others and of other sinks go on waiting."""
+    events = [event(sink=sink) for sink in ("webhook.a", "webhook.b", "mqtt")]
+    await store.write(lambda conn: outbox.put(conn, events, now=NOW))
+    kept = ["webhook.b"]
+    gone = await store.write(lambda conn: outbox.abandon(conn, prefix="webhook.", kept=kept, now=NOW))
+    assert gone == 1
+    assert set(await store.read(outbox.depth)) == {"webhook.b", "mqtt"}

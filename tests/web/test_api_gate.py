@@ -18,6 +18,8 @@ from syncd.store.api_tokens import Token
 from syncd.web.api import public_app
 from syncd.web.api_gate import Rates, digest_of
 from syncd.web.api_shape import Scope
+from syncd.web.metrics import Metrics
+from syncd.web.status import Standings
 from tests.web.conftest import Api
 from tests.web.rig import TOKEN, Rig, running, served, settings_of
 
@@ -245,6 +247,16 @@ async def test_tokens_are_a_persons_word(rig: Rig, api: Api, net: Net) -> None:
     assert (await net.ask("POST", "/tokens/till/revoke", body={}))[0] == 403
     assert (await api.post("/tokens/till/revoke", {}))[0] == 200
     assert (await api.post("/tokens/till/revoke", {}))[0] == 404
+
+
+async def test_answers_are_counted(rig: Rig, net: Net) -> None:
+    """Metrics tell how many requests of each scope were served, and how many were refused."""
+    token = await make(rig, "t", Scope.READ)
+    await net.ask("GET", "/stock", token=token)
+    await net.ask(*ADMIN[:2], token=token, body={})
+    told = await Metrics(rig.plant, Standings(rig.plant)).text()
+    assert 'syncd_api_requests_total{scope="read",code="2xx"} 1' in told
+    assert 'syncd_api_requests_total{scope="admin",code="4xx"} 1' in told
 
 
 async def test_without_any_token_nobody_gets_in(tmp_path: Any) -> None:

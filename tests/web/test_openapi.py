@@ -74,7 +74,8 @@ async def test_answers_are_as_described(rig: Rig, api: Api) -> None:
     found = await described(api)
     checked = set()
     for path, place in found["paths"].items():
-        if "get" not in place or path in {"/openapi.json", "/orders.csv", "/why/{sku}", "/incidents/{number}"}:
+        names = set(_PART.findall(path))
+        if "get" not in place or path in {"/openapi.json", "/orders.csv", "/why/{sku}"} or not names <= PLACES.keys():
             continue
         status, told = await api.get(path.format(**PLACES))
         assert status == 200, (path, told)

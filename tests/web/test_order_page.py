@@ -18,6 +18,7 @@ from syncd.core.proofs import ProofKind, Seal
 from syncd.core.terms import SECOND_US, AccountId, Delivery, PaymentStatus, ReturnStatus, Shipment
 from syncd.settings import OrderPageSettings
 from syncd.store import outbox, proofs
+from syncd.store.views_orders import OrderFilter, orders
 from syncd.web.orderpage import tickets
 from syncd.web.orderpage.install import install_order_page
 from syncd.web.orderpage.page import FLOOR_S
@@ -193,6 +194,11 @@ async def test_a_cancel_is_asked_for_once_and_told_to_people(customer: Customer)
         assert (status, "We received your request" in told) == (200, True)
     waiting = await customer.rig.plant.store.read(lambda conn: outbox.waiting(conn, "alerts", after_id=0, limit=99))
     assert [event.key for event in waiting if "cancel_wish" in event.key] == ["cancel_wish/shop/S-1"]
+    await customer.rig.order("shop", "S-9", ("r1", "A", 1))
+    wished = OrderFilter(cancel_asked=True)
+    now = customer.rig.clock.now()
+    rows = await customer.rig.plant.store.read(lambda conn: orders(conn, wished, now=now, limit=9))
+    assert [row.number for row in rows] == ["S-1"]
     page = await customer.look("S-1", "0012")
     assert ("We received your request to cancel on 2026-09-2" in page, "ticket" in page) == (True, False)
     async with customer.session.post(f"{customer.base}/order/cancel", data={"ticket": found[1][:-1] + "0"}) as answer:

@@ -25,6 +25,8 @@ from syncd.sdk.channel import Instant
 
 MOST_SHOWN: Final = 100
 EXPORT_PAGE: Final = 1_000
+CURSOR_PAGE: Final = 20
+NUMBERED_PAGE: Final = 100
 IDEMPOTENT_US: Final = 7_200 * SECOND_US
 MOST_KEY: Final = 255
 ADMIN_LISTS: Final = frozenset({"trigger_categories", "webhooks"})
@@ -293,9 +295,18 @@ class Remote:
 
     # --- set-up ------------------------------------------------------------------------------------------------------
 
-    def _list_setup(self, kind: str, _: Call) -> Reply:
+    def _list_setup(self, kind: str, call: Call) -> Reply:
+        """List by a cursor or by numbered pages, as each list does."""
         rows = self._setup.rows(kind)
-        return 200, {kind: rows, "count": len(rows), "next_page": None, "previous_page": None}
+        if kind in ADMIN_LISTS:
+            after = int(call.query.get("page[after]", "0"))
+            more = len(rows) > after + CURSOR_PAGE
+            meta = {"has_more": more} | ({"after_cursor": str(after + CURSOR_PAGE)} if more else {})
+            return 200, {kind: rows[after : after + CURSOR_PAGE], "meta": meta, "links": {}}
+        page = int(call.query.get("page", "1"))
+        start, end = (page - 1) * NUMBERED_PAGE, page * NUMBERED_PAGE
+        following = f"{self._world.url}/api/v2/{kind}.json?page={page + 1}" if len(rows) > end else None
+        return 200, {kind: rows[start:end], "count": len(rows), "next_page": following, "previous_page": None}
 
     def _add_setup(self, kind: str, call: Call) -> Reply:
         # Macros, views and categories are answered by 200 (Zendesk's own description of its API).

@@ -9,37 +9,30 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from functools import cache
-from typing import Any, Final
-from urllib.parse import parse_qsl
-from zoneinfo import ZoneInfo
+from typing import Final
 
 import msgspec
 import structlog
 from aiohttp import web
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import Connection
 
 from syncd.core.carriers import name_of
 from syncd.core.proofs import KEY_BYTES, ProofKind, Seal
 from syncd.core.terms import Instant
 from syncd.sdk.errors import SyncdError
-from syncd.settings.windows import read_zone
 from syncd.store import alerts, outbox, proofs
 from syncd.store.proofs import Candidate
 from syncd.store.views_customer import CustomerOrder, customer_order
 from syncd.web.orderpage import tickets
-from syncd.web.orderpage.tries import Tries, address_of
-from syncd.web.orderpage.words import LANGUAGES, NAMES, Language, language_of, text
+from syncd.web.orderpage.shell import Shell, Visit, fields_of
+from syncd.web.orderpage.tries import Tries
 from syncd.web.plant import Plant
 
 BASE: Final = "/order"
+COUNTED: Final = "orderpage"
 FLOOR_S: Final = 0.4
 """Every answer to a look-up takes at least so long, so that its time tells nothing."""
 READ_S: Final = 10.0
-MOST_BODY: Final = 4_096
-MOST_FIELDS: Final = 8
 MOST_NUMBER: Final = 100
 MOST_FOUND: Final = 20
 """Orders of one number that are compared."""
@@ -49,80 +42,61 @@ HOUR_S: Final = 3_600.0
 _log = structlog.get_logger("syncd.orderpage")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
-    """One request: its language, and whether it is shown in a frame of the shop's own page."""
-
-    language: Language
-    embed: bool
-
-
 class OrderPage:
     """The page. `rest` waits, so that all answers take the same time."""
 
-    def __init__(self, plant: Plant, *, rest: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    def __init__(self, plant: Plant, shell: Shell, *, rest: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         settings = plant.settings.orderpage
         self._plant = plant
         self._settings = settings
         self._rest = rest
+        self._shell = shell
         self._key = plant.proof_key
         if len(self._key) != KEY_BYTES:
             raise AssertionError("the order page needs the key of its proofs")
         key, clock = self._key, plant.clock
         self._by_address = Tries(most=settings.tries_per_minute, window_s=MINUTE_S, key=key, clock=clock)
         self._by_number = Tries(most=settings.misses_per_hour, window_s=HOUR_S, key=key, clock=clock)
-        self._zone: ZoneInfo = read_zone(plant.settings.pages.zone)
-        self._templates = _templates()
 
     # --- requests ---
 
     async def show(self, request: web.Request) -> web.Response:
         """Show the form."""
-        return self._page(self._visit(request), "ask.html", note="", number="")
+        return self._shell.page(self._shell.visit(request), "ask.html", note="", number="")
 
     async def look(self, request: web.Request) -> web.Response:
         """Look an order up by its number and the proof that somebody is its buyer."""
-        visit, began = self._visit(request), self._plant.clock.monotonic()
-        fields = await _fields(request)
+        visit, began = self._shell.visit(request), self._plant.clock.monotonic()
+        fields = await fields_of(request)
         number, proof = fields.get("number", "").strip()[:MOST_NUMBER], fields.get("proof", "")
-        if self._is_too_often(request):
-            return self._page(visit, "word.html", status=429, word="many", note="")
+        if self._shell.is_too_often(request, self._by_address):
+            return self._shell.page(visit, "word.html", status=429, word="many", note="")
         try:
             found = await self._find(number, proof)
         except (SyncdError, TimeoutError) as error:
             _log.warning("orderpage.unread", reason=type(error).__name__)
-            return self._page(visit, "word.html", status=503, word="trouble", note="")
+            return self._shell.page(visit, "word.html", status=503, word="trouble", note="")
         await self._rest(max(0.0, FLOOR_S - (self._plant.clock.monotonic() - began)))
+        self._plant.counts[COUNTED, "missed" if found is None else "shown"] += 1
         if found is None:
-            return self._page(visit, "ask.html", note="miss.text", number=number)
+            return self._shell.page(visit, "ask.html", note="miss.text", number=number)
         return self._order(visit, found)
 
     async def ask_cancel(self, request: web.Request) -> web.Response:
         """Take a request to cancel: a person decides about it."""
-        visit, now = self._visit(request), self._plant.clock.now()
-        fields = await _fields(request)
-        if self._is_too_often(request):
-            return self._page(visit, "word.html", status=429, word="many", note="")
+        visit, now = self._shell.visit(request), self._plant.clock.now()
+        fields = await fields_of(request)
+        if self._shell.is_too_often(request, self._by_address):
+            return self._shell.page(visit, "word.html", status=429, word="many", note="")
         row = tickets.read(self._key, fields.get("ticket", ""), now=now)
         if row is None:
-            return self._page(visit, "word.html", status=400, word="cancel", note="cancel.late")
+            return self._shell.page(visit, "word.html", status=400, word="cancel", note="cancel.late")
         if fields.get("sure") != "1":
-            return self._page(visit, "word.html", status=400, word="cancel", note="cancel.unsure")
+            return self._shell.page(visit, "word.html", status=400, word="cancel", note="cancel.unsure")
         taken = await self._plant.store.write(lambda conn: self._take_wish(conn, row, now))
-        return self._page(visit, "word.html", word="cancel", note="cancel.done" if taken else "cancel.late")
-
-    async def style(self, _request: web.Request) -> web.Response:
-        """Return the style of the pages."""
-        headers = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
-        return web.Response(text=_style(), content_type="text/css", headers=headers)
+        return self._shell.page(visit, "word.html", word="cancel", note="cancel.done" if taken else "cancel.late")
 
     # --- finding ---
-
-    def _is_too_often(self, request: web.Request) -> bool:
-        address = address_of(request, self._plant.settings.pages.proxies)
-        full = self._by_address.is_full(address)
-        self._by_address.note(address)
-        return full
 
     async def _find(self, number: str, proof: str) -> CustomerOrder | None:
         """Return the order whose number and proof fit; the work is the same whether there is one or not."""
@@ -166,11 +140,6 @@ class OrderPage:
 
     # --- showing ---
 
-    def _visit(self, request: web.Request) -> Visit:
-        header = request.headers.get("Accept-Language", "")
-        language = language_of(request.query.get("lang", ""), header)
-        return Visit(language=language, embed=request.query.get("embed") == "1")
-
     def _order(self, visit: Visit, found: CustomerOrder) -> web.Response:
         parcels = [
             {
@@ -184,69 +153,7 @@ class OrderPage:
         offered = self._settings.cancel and found.can_cancel and found.cancel_asked_at is None
         ticket = tickets.make(self._key, found.row, now=self._plant.clock.now()) if offered else ""
         told = {**{name: getattr(found, name) for name in _PLAIN}, "parcels": parcels, "goods": found.items}
-        return self._page(visit, "order.html", order=told, ticket=ticket, note="")
-
-    def _page(self, visit: Visit, name: str, *, status: int = 200, **values: Any) -> web.Response:
-        def say(key: str, **told: object) -> str:
-            return text(key, visit.language, **told)
-
-        body = self._templates.get_template(name).render(
-            say=say,
-            day=lambda at: at.astimezone(self._zone).strftime("%Y-%m-%d"),
-            base=BASE,
-            language=visit.language,
-            languages=[(code, NAMES[code]) for code in LANGUAGES],
-            embed=visit.embed,
-            shop=self._plant.settings.letters.name,
-            **values,
-        )
-        return web.Response(text=body, content_type="text/html", status=status, headers=self._headers(visit))
-
-    def _headers(self, visit: Visit) -> dict[str, str]:
-        frames = " ".join(self._settings.embed_in) if visit.embed else ""
-        policy = (
-            "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; "
-            f"frame-ancestors {frames or chr(39) + 'none' + chr(39)}"
-        )
-        return {**_HEADERS, "Content-Security-Policy": policy, **({} if frames else {"X-Frame-Options": "DENY"})}
+        return self._shell.page(visit, "order.html", order=told, ticket=ticket, note="")
 
 
 _PLAIN: Final = ("number", "ordered_at", "stage", "expected", "ship_by", "deliver_by", "cancel_asked_at")
-_HEADERS: Final[Mapping[str, str]] = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    "X-Content-Type-Options": "nosniff",
-    "X-Robots-Tag": "noindex",
-}
-
-
-async def _fields(request: web.Request) -> dict[str, str]:
-    """Return the fields of a small form; one that is too large or no form has none."""
-    try:
-        async with asyncio.timeout(READ_S):
-            raw = await request.content.read(MOST_BODY + 1)
-            while len(raw) <= MOST_BODY and not request.content.at_eof():
-                raw += await request.content.read(MOST_BODY + 1)
-    except TimeoutError:
-        return {}
-    if len(raw) > MOST_BODY:
-        return {}
-    try:
-        return dict(parse_qsl(raw.decode("utf-8", "replace"), max_num_fields=MOST_FIELDS))
-    except ValueError:
-        return {}
-
-
-@cache
-def _templates() -> Environment:
-    return Environment(
-        loader=PackageLoader("syncd.web.orderpage"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-
-
-@cache
-def _style() -> str:
-    from importlib.resources import files  # noqa: PLC0415
-
-    return files("syncd.web.orderpage").joinpath("static/style.css").read_text(encoding="utf-8")

@@ -1,0 +1,25 @@
+"""Units that are sold before they are here: how many, and from which day they can leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from syncd.core.promises import Incoming
+
+
+def sellable(incoming: Iterable[Incoming]) -> int:
+    """Return how many units on their way may be sold before they are here: those with a day."""
+    return sum(max(0, one.units) for one in incoming if one.day)
+
+
+def ready_day(available: int, incoming: Iterable[Incoming]) -> str:
+    """Return the day from which the next unit that is sold can leave; empty where one is here, or none is to come.
+
+    `available` below zero are units that are promised from what is to come already, the earliest first.
+    """
+    owed = -available
+    for one in sorted(incoming, key=lambda x: x.day) if owed >= 0 else ():
+        if one.day and one.units > owed:
+            return one.day
+        owed -= max(0, one.units) if one.day else 0
+    return ""

@@ -1,0 +1,244 @@
+"""Plain SKUs: their targets from a few columns of many rows, for planning everything anew.
+
+A SKU is plain that has one listing for each account, is no kit and part of none, and of whose changed listings it is
+certain what they show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from syncd.core.adaptive import plenty
+from syncd.core.exposure import Exposure, Policy, pool_target
+from syncd.core.plan import Lane
+from syncd.core.terms import UNPLACED, AccountId, Location, SkuId
+from syncd.engine.replan import retry_at
+from syncd.engine.rooms import load_policies, policy_of
+from syncd.engine.slots import Slot, adaptive, loss_of
+from syncd.engine.work import Work
+from syncd.store import history
+from syncd.store import planning as store
+from syncd.store.planning import Aimed, Plan
+
+MOST_ALIKE: Final = 20_000
+"""So many targets are remembered at most."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Piece:
+    """A run of SKUs: the last one, targets before and after, what can be written at once, and those not plain."""
+
+    last: SkuId | None = None
+    skus: int = 0
+    moves: list[tuple[AccountId, int | None, int]] = field(default_factory=list)
+    aimed: list[Aimed] = field(default_factory=list)
+    slow: list[SkuId] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def examine(work: Work, *, after: SkuId, most: int, kits: set[SkuId], alike: Alike) -> Piece:
+    """Compute the targets of the next SKUs; writes nothing."""
+    numbers = store.skus(work.conn, after=after, most=most)
+    piece = Piece(skus=len(numbers))
+    if not numbers:
+        return piece
+    first, last = numbers[0][0], numbers[-1][0]
+    piece.last = last
+    plans = store.plans(work.conn, first=first, last=last)
+    units = store.units(work.conn, first=first, last=last)
+    load_policies(work, [number for number, _ in numbers] if work.present.policies or work.present.seasons else ())
+    plain = _Plain(work, alike)
+    for sku_id, counted in numbers:
+        mine = plans.get(sku_id)
+        if mine and counted and sku_id not in kits and plain.fits(mine):
+            plain.aim(sku_id, mine, units.get(sku_id, {}), piece)
+        elif mine and (counted or sku_id in kits):
+            piece.slow.append(sku_id)
+    _certainly(work, plain, piece)
+    return piece
+
+
+class Alike:
+    """Targets that were found already, as long as policies and lags are the same: most SKUs are like many others."""
+
+    def __init__(self) -> None:
+        self._of: object = None
+        self._pools: dict[tuple[AccountId, int], int] = {}
+        self._aims: dict[tuple[object, ...], list[int]] = {}
+
+    def of(
+        self, work: Work, usual: Mapping[AccountId, Policy]
+    ) -> tuple[dict[tuple[AccountId, int], int], dict[tuple[object, ...], list[int]]]:
+        """Return the targets of pools, by account and units, and of whole SKUs."""
+        now = (dict(usual), work.house.outlook.version, len(self._aims) > MOST_ALIKE, len(self._pools) > MOST_ALIKE)
+        if now != self._of:
+            self._of, self._pools, self._aims = (*now[:2], False, False), {}, {}
+        return self._pools, self._aims
+
+
+class _Plain:
+    """Plain SKUs of one piece, with everything that is the same for all of them kept at hand."""
+
+    def __init__(self, work: Work, alike: Alike) -> None:
+        self.work = work
+        self.changed: dict[SkuId, list[tuple[Plan, int]]] = {}
+        rules = work.house.rules
+        self._usual = {name: work.policy(name) for name in rules}
+        self._easy = all(_is_easy(policy) for policy in self._usual.values())
+        self._plainest = {name for name, rule in rules.items() if not rule.location_map}
+        self._places = {name: (*rule.locations, UNPLACED) for name, rule in rules.items()}
+        self._one_place = len(set(self._places.values())) == 1
+        self._pools, self._alike = alike.of(work, self._usual)
+        self._losses = {name: loss_of(work, policy, name) for name, policy in self._usual.items()}
+
+    def fits(self, mine: Sequence[Plan]) -> bool:
+        """Say whether a SKU's listings are one for each account, and at no place of their own."""
+        seen = set()
+        for plan in mine:
+            if plan.vanished_at is not None or not plan.managed or plan.location or plan.account not in self._plainest:
+                return False
+            seen.add(plan.account)
+        return len(seen) == len(mine)
+
+    def aim(self, sku_id: SkuId, mine: Sequence[Plan], shelf: Mapping[Location, int], piece: Piece) -> None:
+        """Compute the targets of a SKU, and keep those that changed."""
+        work = self.work
+        own = bool(work.policies.get(sku_id) or work.seasons.get(sku_id))
+        if own or not self._easy:
+            policies = [policy_of(work, sku_id, plan.account) for plan in mine]
+            if not all(map(_is_easy, policies)):
+                piece.slow.append(sku_id)
+                return
+        else:
+            policies = [self._usual[plan.account] for plan in mine]
+        if own or sku_id in work.house.outlook.book.known or len(shelf) != 1:
+            aims = self._aims(sku_id, mine, policies, shelf, own=own)
+        else:
+            # SKUs that were never sold, on the same accounts and with as many units, are all alike.
+            key = (*shelf.items(), *[plan.account for plan in mine])
+            found = self._alike.get(key)
+            aims = self._alike[key] = self._aims(sku_id, mine, policies, shelf, own=own) if found is None else found
+        changed = [(plan, aim) for plan, aim in zip(mine, aims, strict=True) if plan.target != aim]
+        if changed:
+            self.changed[sku_id] = changed
+
+    def _aims(
+        self,
+        sku_id: SkuId,
+        mine: Sequence[Plan],
+        policies: Sequence[Policy],
+        shelf: Mapping[Location, int],
+        *,
+        own: bool,
+    ) -> list[int]:
+        rooms = self._rooms(mine, shelf)
+        pools = [
+            pool_target(room, policy, account=plan.account) if own else self._pool(plan.account, room, policy)
+            for plan, policy, room in zip(mine, policies, rooms, strict=True)
+        ]
+        if len(mine) < 2:
+            return pools
+        if own:
+            losses = [loss_of(self.work, policy, plan.account) for policy, plan in zip(policies, mine, strict=True)]
+            loss = max(losses)
+        else:
+            loss = max(self._losses.values())
+        limits = self._limits(sku_id, mine, policies, rooms, pools, loss=loss)
+        return [min(pool, limits.get(number, pool)) for number, pool in enumerate(pools)] if limits else pools
+
+    def _rooms(self, mine: Sequence[Plan], shelf: Mapping[Location, int]) -> list[int]:
+        """Return what is available to each listing."""
+        if len(shelf) == 1 and self._one_place:
+            ((place, units),) = shelf.items()
+            return [units if place in self._places[mine[0].account] else 0] * len(mine)
+        return [sum(shelf.get(place, 0) for place in self._places[plan.account]) for plan in mine]
+
+    def _pool(self, account: AccountId, room: int, policy: Policy) -> int:
+        found = self._pools.get((account, room))
+        if found is None:
+            found = self._pools[account, room] = pool_target(room, policy, account=account)
+        return found
+
+    def _limits(
+        self,
+        sku_id: SkuId,
+        mine: Sequence[Plan],
+        policies: Sequence[Policy],
+        rooms: Sequence[int],
+        pools: Sequence[int],
+        *,
+        loss: int,
+    ) -> dict[int, int]:
+        """Return what adaptive exposure limits; nothing where there is plenty, which is so for most."""
+        work, book = self.work, self.work.house.outlook.book
+        if plenty(
+            available=min(rooms),
+            lines_per_s=book.lines_per_s(sku_id, work.now),
+            longest_s=work.house.outlook.longest_s,
+            largest=book.largest(sku_id),
+            loss=loss,
+        ):
+            return {}
+        slots = [
+            Slot(
+                rules=work.house.rules[plan.account],
+                policy=policy,
+                listings=(),
+                where=(),
+                available=room,
+                most=pool,
+                pages=1,
+                high=plan.high or 0,
+                parts={},
+            )
+            for plan, policy, room, pool in zip(mine, policies, rooms, pools, strict=True)
+        ]
+        return adaptive(work, sku_id, slots)
+
+
+def _is_easy(policy: Policy) -> bool:
+    """Say whether a policy has nothing that planning from a few columns cannot do."""
+    return (
+        policy.exposure is not Exposure.ALLOTMENT
+        and not policy.preorder
+        and not policy.hide
+        and (policy.purchase_limit is None)
+    )
+
+
+def _certainly(work: Work, plain: _Plain, piece: Piece) -> None:
+    """Say what is next for changed listings of which it is certain what they show; SKUs with others are not plain."""
+    ids = [plan.id for changed in plain.changed.values() for plan, _ in changed]
+    busy = history.with_history(work.conn, ids) if ids else set()
+    allotted = set()
+    if work.present.claims and ids:
+        work.load_claims(ids)
+        allotted = set(work.claims)
+    doubtful = busy.union(allotted)
+    absolute = {name for name, rules in work.house.rules.items() if rules.absolute}
+    for sku_id, changed in plain.changed.items():
+        if all(_is_certain(plan, doubtful, absolute) for plan, _ in changed):
+            piece.aimed += [_next(work, plan, aim) for plan, aim in changed]
+            piece.moves += [(plan.account, plan.target, aim) for plan, aim in changed]
+        else:
+            piece.slow.append(sku_id)
+
+
+def _is_certain(plan: Plan, doubtful: set[int], absolute: set[AccountId]) -> bool:
+    if plan.stale or plan.parked or plan.held or plan.in_flight or plan.id in doubtful:
+        return False
+    return plan.base is not None and plan.target is not None and (plan.demand <= 0 or plan.account not in absolute)
+
+
+def _next(work: Work, plan: Plan, aim: int) -> Aimed:
+    assert plan.base is not None, "the caller checked it"  # noqa: S101  (our own invariant)
+    value = max(0, plan.base)
+    lane, due_at = None, None
+    if value > aim:
+        lane, due_at = int(Lane.FALL if aim else Lane.ZERO), retry_at(plan.attempts, work.now)
+    elif value < aim:
+        lane = int(Lane.RAISE)
+        due_at = plan.due_at if plan.lane == lane else work.now + work.house.rules[plan.account].pace.raise_us
+    return Aimed(id=plan.id, target=aim, value=value, lane=lane, due_at=due_at)

@@ -1,0 +1,88 @@
+"""What is there for listings: units of SKUs and kits at places, with those on their way where they are sold early."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from syncd.core import kits
+from syncd.core.exposure import Policy, overlay
+from syncd.core.preorder import sellable
+from syncd.core.season import in_force
+from syncd.core.terms import UNPLACED, AccountId, Location, SkuId
+from syncd.engine.work import Work
+from syncd.store import arrivals, policies, seasons
+
+Places = tuple[Location, ...]
+
+
+def available_at(work: Work, sku_id: SkuId, where: Iterable[Location]) -> int:
+    """Return what is available of a SKU, or of a kit, at these locations together."""
+    where = tuple(where)
+    parts = work.kits.get(sku_id)
+    if not parts:
+        return _sum(work, sku_id, where)
+    return kits.available((_sum(work, part, where), quantity) for part, quantity in parts)
+
+
+def _sum(work: Work, sku_id: SkuId, where: Places) -> int:
+    shelf = work.shelf(sku_id)
+    return sum(shelf[place].available for place in where if place in shelf)
+
+
+class Rooms:
+    """What is available of SKUs at places, each computed once: most accounts ask for the same."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._known: dict[tuple[SkuId, Places, bool], int] = {}
+
+    def at(self, sku_id: SkuId, where: Places, policy: Policy) -> int:
+        """Return what a listing with this policy may count on at some places, and where no place is told."""
+        key = (sku_id, where, policy.preorder)
+        found = self._known.get(key)
+        if found is None:
+            found = available_at(self._work, sku_id, (*where, UNPLACED))
+            if policy.preorder:
+                found += coming(self._work, sku_id)
+            self._known[key] = found
+        return found
+
+
+def coming(work: Work, sku_id: SkuId) -> int:
+    """Return how many units of a SKU, or of a kit, are on their way with a date."""
+    parts = work.kits.get(sku_id) or ((sku_id, 1),)
+    missing = [part for part, _ in parts if part not in work.incoming]
+    if missing:
+        found = arrivals.incoming(work.conn, missing)
+        work.incoming.update({part: found.get(part, []) for part in missing})
+    return min(sellable(work.incoming[part]) // quantity for part, quantity in parts)
+
+
+def load_policies(work: Work, ids: Iterable[SkuId]) -> None:
+    """Have the policies of these SKUs, dated ones too."""
+    missing = set(ids).difference(work.policies)
+    if not missing:
+        return
+    found = policies.policies(work.conn, missing) if work.present.policies else {}
+    work.policies.update({sku_id: found.get(sku_id, {}) for sku_id in missing})
+    if work.present.seasons:
+        work.seasons.update(seasons.of_skus(work.conn, missing))
+
+
+def policy_of(work: Work, sku_id: SkuId, account: AccountId) -> Policy:
+    """Return the policy of a SKU on an account: the settings with their seasons, then what the SKU has for itself."""
+    policy = work.policy(account)
+    rows = work.policies.get(sku_id)
+    if rows:
+        policy = overlay(policy, *(rows[name] for name in ("", account) if name in rows))
+    dated = work.seasons.get(sku_id)
+    if dated:
+        policy = overlay(policy, *in_force(dated, account=account, now=work.now))
+    return policy
+
+
+def backorder(work: Work, sku_id: SkuId) -> int:
+    """Return how many units may be promised that are not here: those on their way, where a policy sells them."""
+    load_policies(work, (sku_id,))
+    allowed = any(policy_of(work, sku_id, account).preorder for account in work.house.rules)
+    return coming(work, sku_id) if allowed else 0

@@ -1,0 +1,134 @@
+"""Seconds to plan 1,000,000 listings anew with adaptive exposure, and how long an order is held up meanwhile.
+
+250,000 SKUs on four channels with 0 to 199 units each, and demand learned from orders that prefer few of the SKUs. A
+unit more of safety stock changes the target of nearly every listing: `plan_s` is until all are computed and written.
+Orders come all the while; `longest_hold_ms` is the longest time from the arrival of one until it is decided, its own
+work included, `usual_hold_ms` the median. `again_s` is planning once more when nothing changes. `rss_mb` is the most
+memory that the process ever had, in units of 1,000,000 bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import resource
+import shutil
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from syncd.app import tame_collector
+from syncd.core.exposure import Exposure, Policy
+from syncd.core.terms import SkuId
+from syncd.engine.demand import Sold
+from syncd.engine.ingest import Ingest
+from syncd.engine.intake import Intake
+from syncd.engine.planning import Planner
+from syncd.engine.rules import House
+from syncd.store.session import Store
+from tests.bench import shop
+from tests.bench.clocks import BenchClock
+from tests.bench.memory import built
+from tests.bench.report import arguments, report
+
+LEARNED = 20_000
+"""Orders from which demand is learned."""
+ORDER_S = 0.05
+"""Seconds between two orders."""
+
+
+def house_with(policy: Policy) -> House:
+    """Return the house of the benches with this policy on each account."""
+    usual = shop.house()
+    return replace(usual, rules={name: replace(rules, policy=policy) for name, rules in usual.rules.items()})
+
+
+def spread_stock(conn: Connection) -> None:
+    """Give every SKU its own small number of units, shown everywhere."""
+    conn.execute(text("UPDATE balance SET on_hand = (sku_id * 7919) % 200"))
+    number = "(sku_id * 7919) % 200"
+    conn.execute(text(f"UPDATE listing SET target = {number}, base = {number}, low = {number}, high = {number}"))
+
+
+def learn(house: House, *, skus: int, seed: int) -> None:
+    """Teach demand: few SKUs are asked for often, most hardly ever."""
+    dice, book = random.Random(seed), house.outlook.book
+    book.skus = skus
+    for number in range(LEARNED):
+        sku_id = SkuId(1 + int(skus * dice.random() ** 6))
+        units = dice.choice((1, 1, 1, 2, 3, 6))
+        at = shop.START + number * 20_000_000
+        book.heard(Sold(account=dice.choice(shop.ACCOUNTS), at=at, lines=((sku_id, units, True),)))
+
+
+async def trade(store: Store, clock: BenchClock, house: House, stop: asyncio.Event, *, skus: int) -> list[float]:
+    """Let orders come until told to stop; return the seconds that each was held up."""
+    intake, held = Intake(store, clock=clock), list[float]()
+    ingest = Ingest(store, intake=intake, clock=clock, house=lambda: house, changed=lambda *_: None)
+    for fact in shop.orders(skus=skus, lines=2, seed=3):
+        if stop.is_set():
+            break
+        started = time.perf_counter()
+        await intake.put([fact], source="bench")
+        while not await ingest.step():
+            pass
+        held.append(time.perf_counter() - started)
+        await asyncio.sleep(ORDER_S)
+    return held
+
+
+async def measure(folder: Path, *, skus: int) -> dict[str, float]:
+    """Plan everything anew while orders come, then once more."""
+    clock = BenchClock()
+    path = folder / "syncd.db"
+    shutil.copy(await built(folder / "made", skus=skus, clock=clock), path)
+    async with Store.open(f"sqlite:///{path}", clock=clock) as store:
+        await store.write(spread_stock)
+        house = house_with(Policy(exposure=Exposure.ADAPTIVE, safety_stock=1))
+        learn(house, skus=skus, seed=1)
+        plant: Any = SimpleNamespace(store=store, clock=clock, house=house, roster={})
+        stop, trading = asyncio.Event(), asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            trade_task = group.create_task(trade(store, clock, house, trading, skus=skus))
+            started = time.perf_counter()
+            changed = await Planner(plant).run(stop, survey=False)
+            plan_s = time.perf_counter() - started
+            trading.set()
+        held = trade_task.result()
+        started = time.perf_counter()
+        again = await Planner(plant).run(stop, survey=True)
+        again_s = time.perf_counter() - started
+    return {
+        "plan_s": plan_s,
+        "longest_hold_ms": 1_000 * max(held),
+        "usual_hold_ms": 1_000 * median(held),
+        "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_000,
+        "changed": changed,
+        "orders": len(held),
+        "again_s": again_s,
+        "changed_again": again,
+    }
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--skus", type=int, default=250_000, help="SKUs, with four listings each")
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="syncd-bench-"))
+    (folder / "made").mkdir()
+    tame_collector()  # as the daemon does
+    try:
+        report("planning", asyncio.run(measure(folder, skus=options.skus)), vars(options), as_json=options.json)
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
