@@ -29,6 +29,7 @@ from syncd.sdk.channel import (
     WriteMode,
 )
 from syncd.sdk.errors import ConfigError, ProtocolError, TransientError
+from syncd.sdk.features import DayWish, LimitWish, PageWish
 from syncd.sdk.http import Answer, Client, Timeouts
 from syncd.sdk.limits import Budget
 
@@ -132,6 +133,26 @@ class MemoryChannel:
     def push_delay_s(self) -> float:
         """Return seconds until a push would be sent at once."""
         return self._pushes.delay_s(1.0)
+
+    async def set_purchase_limits(self, wishes: Sequence[LimitWish]) -> list[Outcome]:
+        """Limit the units of one order."""
+        return await self._display(wishes, [wire.Display(wire.place(x.ref), limit=x.most) for x in wishes])
+
+    async def set_visible(self, wishes: Sequence[PageWish]) -> list[Outcome]:
+        """Close or open pages."""
+        return await self._display(wishes, [wire.Display(wire.place(x.ref), visible=x.visible) for x in wishes])
+
+    async def set_preorder_days(self, wishes: Sequence[DayWish]) -> list[Outcome]:
+        """Show from which day units leave."""
+        days = (None if x.day is None else x.day.isoformat() for x in wishes)
+        rows = [wire.Display(wire.place(x.ref), day=day) for x, day in zip(wishes, days, strict=True)]
+        return await self._display(wishes, rows)
+
+    async def _display(
+        self, wishes: Sequence[LimitWish | PageWish | DayWish], rows: list[wire.Display]
+    ) -> list[Outcome]:
+        answer = await self._post("/display", wire.DisplayRequest(rows=rows))
+        return wire.displayed([wish.key for wish in wishes], answer.decode(wire.DisplayAnswer).known)
 
     async def check(self) -> list[str]:
         """Return what the shop says is wrong."""

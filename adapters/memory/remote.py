@@ -32,6 +32,9 @@ class Shop(Protocol):
     def readings(self, listings: Sequence[wire.Place], *, stale_us: int = 0) -> list[wire.Reading]:
         """Return what listings show, or showed so long ago."""
 
+    def display(self, rows: Sequence[wire.Display]) -> list[bool]:
+        """Take what listings show beside their numbers; say of each whether it is there."""
+
     def take(self, rows: Sequence[wire.PushRow]) -> int:
         """Take writes; return after how many microseconds they can be answered."""
 
@@ -63,6 +66,7 @@ class Remote:
             web.get("/listings", self._guarded(self._listings)),
             web.post("/seen", self._guarded(self._seen)),
             web.post("/push", self._guarded(self._push)),
+            web.post("/display", self._guarded(self._display)),
             web.post("/webhooks", self._guarded(self._webhooks)),
             web.get("/health", self._guarded(self._health)),
         ]
@@ -87,6 +91,10 @@ class Remote:
 
     async def _listings(self, request: web.Request) -> wire.ListingsAnswer:
         return self._shop.listings_page(request.query.get("cursor"))
+
+    async def _display(self, request: web.Request) -> object:
+        rows = msgspec.json.decode(await request.read(), type=wire.DisplayRequest).rows
+        return wire.DisplayAnswer(known=self._shop.display(rows))
 
     async def _seen(self, request: web.Request) -> wire.SeenAnswer:
         wanted = await _read(request, wire.SeenRequest)

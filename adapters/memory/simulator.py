@@ -77,6 +77,8 @@ class MemoryShop(Market):
     ) -> None:
         super().__init__(clock=clock, seed=seed, habits=habits, log=log, scale=scale)
         self._results: dict[str, wire.PushResult] = {}
+        self.limits: dict[ListingRef, int | None] = {}
+        self.days: dict[ListingRef, str | None] = {}
 
     # --- reading ---
 
@@ -124,6 +126,22 @@ class MemoryShop(Market):
             except Unknown:
                 continue
         return found
+
+    def display(self, rows: Sequence[wire.Display]) -> list[bool]:
+        """Take what listings show beside their numbers; say of each whether it is there."""
+        return [self._displayed(row) for row in rows]
+
+    def _displayed(self, row: wire.Display) -> bool:
+        good = self.shelf.find(ListingRef(remote_id=row.listing.id, remote_location=row.listing.location))
+        if good is None:
+            return False
+        if row.visible is not msgspec.UNSET:
+            good.active = row.visible
+        if row.limit is not msgspec.UNSET:
+            self.limits[good.ref] = row.limit
+        if row.day is not msgspec.UNSET:
+            self.days[good.ref] = row.day
+        return True
 
     def listings_page(self, cursor: str | None) -> wire.ListingsAnswer:
         """Return a page of the catalogue; raises `ValueError` for a cursor that is none."""

@@ -30,6 +30,7 @@ from syncd.sdk.channel import (
     Span,
     Write,
 )
+from syncd.sdk.errors import ProtocolError
 
 SIGNATURE = "x-memory-signature"
 ORDER_TOPIC = "order"
@@ -121,6 +122,27 @@ class ListingsAnswer(msgspec.Struct, frozen=True):
 
     listings: list[RemoteListing]
     cursor: str | None
+
+
+class Display(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a listing is to show beside its number; a field that is left out stays. `limit` and `day` null: none."""
+
+    listing: Place
+    visible: bool | msgspec.UnsetType = msgspec.UNSET
+    limit: int | msgspec.UnsetType | None = msgspec.UNSET
+    day: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class DisplayRequest(msgspec.Struct, frozen=True):
+    """`POST /display`."""
+
+    rows: list[Display]
+
+
+class DisplayAnswer(msgspec.Struct, frozen=True):
+    """Its answer: per row whether there is such a listing."""
+
+    known: list[bool]
 
 
 class SeenRequest(msgspec.Struct, frozen=True):
@@ -331,3 +353,12 @@ def unknown(writes: Sequence[Write], reason: str) -> list[Outcome]:
 def signature(secret: str, body: bytes) -> str:
     """Return the hex HMAC-SHA256 of the raw body."""
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def displayed(keys: Sequence[str], known: Sequence[bool]) -> list[Outcome]:
+    """Return how each row of `POST /display` ended; a listing that is not there is refused."""
+    if len(keys) != len(known):
+        raise ProtocolError("an answer with another number of rows")
+    gone = (OutcomeKind.REJECTED, "unknown listing")
+    ends = [(OutcomeKind.APPLIED, "") if there else gone for there in known]
+    return [Outcome(key=key, kind=kind, reason=reason) for key, (kind, reason) in zip(keys, ends, strict=True)]

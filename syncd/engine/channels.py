@@ -20,7 +20,7 @@ from syncd.engine.timing import nap
 from syncd.engine.work import Hint
 from syncd.sdk.channel import Adapter, Channel, Clock, Context
 from syncd.sdk.errors import AuthError, ChannelError, NoTurn, ProtocolError, TransientError
-from syncd.sdk.features import HealthFigure, Key
+from syncd.sdk.features import HealthFigure, Key, PreorderDates, PurchaseLimit, Visibility
 from syncd.settings import ChannelSettings, PolicyDefaults, Settings
 from syncd.settings.windows import Window, end_of, read_season, read_window
 from syncd.store.session import StoreBusy, StoreFull
@@ -245,6 +245,7 @@ def rules_of(settings: ChannelSettings, channel: Channel, defaults: PolicyDefaul
         adopts=settings.drift == "adopt" and settings.counting,
         hand_edit_us=settings.hand_edit_days * DAY_US,
         max_lateness_us=None if late_s is None else int(late_s * SECOND_US),
+        displays=isinstance(channel, PurchaseLimit | Visibility | PreorderDates),
     )
 
 

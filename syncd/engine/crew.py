@@ -14,6 +14,7 @@ from syncd.engine.audit import Audit
 from syncd.engine.channels import Account
 from syncd.engine.conduct import ConductWatch
 from syncd.engine.dispatch import Dispatch
+from syncd.engine.displays import Displays, can_display
 from syncd.engine.incidents import IncidentWatch
 from syncd.engine.ingest import Ingest
 from syncd.engine.judging import HealthWatch
@@ -140,6 +141,8 @@ def feature_loops(plant: Plant, account: Account) -> list[Loop]:
         runs["ship_dates"] = ShipDating(plant, account, channel).run
     if isinstance(channel, Proofs) and plant.proof_key:
         runs["proofs"] = Proving(plant, account, channel).run
+    if can_display(channel):
+        runs["displays"] = Displays(plant, account).run
     if account.pulse.windows:
         runs["maintenance"] = partial(run_maintenance, plant, account)
     return [Loop(name=f"{what}.{name}", stage=Stage.READERS, run=run) for what, run in runs.items()]

@@ -50,9 +50,10 @@ def examine(work: Work, *, after: SkuId, most: int, kits: set[SkuId], alike: Ali
     units = store.units(work.conn, first=first, last=last)
     load_policies(work, [number for number, _ in numbers] if work.present.policies or work.present.seasons else ())
     plain = _Plain(work, alike)
+    intricate = kits | store.displayed(work.conn, first=first, last=last) if work.present.displays else kits
     for sku_id, counted in numbers:
         mine = plans.get(sku_id)
-        if mine and counted and sku_id not in kits and plain.fits(mine):
+        if mine and counted and sku_id not in intricate and plain.fits(mine):
             plain.aim(sku_id, mine, units.get(sku_id, {}), piece)
         elif mine and (counted or sku_id in kits):
             piece.slow.append(sku_id)

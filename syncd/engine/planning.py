@@ -170,6 +170,8 @@ def changes_of(conn: Connection, house: House, ids: Sequence[SkuId], now: Instan
         before = work.targets_before[listing.id]
         if before != listing.target:
             found.append((listing.account, Change(before=before, after=listing.target or 0)))
+    # What is to stand beside a number is a change, too, but none of the number.
+    found += ((one.account, Change(before=0, after=0)) for one in work.displays.values())
     return found
 
 

@@ -25,7 +25,7 @@ class Rules:
 
     `hand_edit_us`: for so long after its first release a hand edit waits for a person. `adopts`: it is the one counting
     place, where a hand edit is a movement. `policy` is that of the settings, without seasons. `max_lateness_us` is the
-    configured maximum lateness of orders; None: as the profile promises.
+    configured maximum lateness of orders; None: as the profile promises. `displays`: it shows more than numbers.
     """
 
     account: AccountId
@@ -37,6 +37,7 @@ class Rules:
     adopts: bool = False
     hand_edit_us: int = 0
     max_lateness_us: int | None = None
+    displays: bool = False
 
     @property
     def passing_us(self) -> int:

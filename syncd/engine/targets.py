@@ -14,6 +14,7 @@ from syncd.engine.adopting import ended_by_fall
 from syncd.engine.belief import range_of
 from syncd.engine.rooms import Places, Rooms, load_policies, policy_of
 from syncd.engine.rules import Rules
+from syncd.engine.showings import show_beside
 from syncd.engine.slots import Slot, adaptive, forecast, slot_of, spread
 from syncd.engine.work import Work
 from syncd.store import history, listings
@@ -52,6 +53,7 @@ def _aim(work: Work, sku_id: SkuId, groups: Groups, rooms: Rooms) -> None:
         limits = adaptive(work, sku_id, slots)
         for number, slot in enumerate(slots):
             aims |= spread(work, sku_id, slot, min(slot.most, limits.get(number, slot.most)))
+    show_beside(work, sku_id, slots, aims)
     if work.present.claims and not allotted:
         work.unclaim(listing.id for group in groups.values() for listing in group)
     for account, group in groups.items():

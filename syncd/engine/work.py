@@ -22,8 +22,9 @@ from syncd.core.shown import Base
 from syncd.core.terms import AccountId, Instant, Location, SkuId
 from syncd.engine.demand import Sold
 from syncd.engine.rules import House
-from syncd.store import accounts, alerts, claims, conduct, doubts, history, ledger, listings, outbox, seasons
+from syncd.store import accounts, alerts, claims, conduct, displays, doubts, history, ledger, listings, outbox, seasons
 from syncd.store.claims import Unheard
+from syncd.store.displays import Display
 from syncd.store.doubts import Suspect
 from syncd.store.history import NewEffect
 from syncd.store.ledger import Balance, KnownSku, Shelf
@@ -87,6 +88,7 @@ class Work:
         self.incoming: dict[SkuId, list[Incoming]] = {}
         self.claims: dict[int, Unheard] = {}
         self.unclaimed: set[int] = set()
+        self.displays: dict[int, Display] = {}
         self.season_rows: list[dict[str, Any]] = []
         self.sold: list[Sold] = []
         self.crossed: list[tuple[SkuId, bool]] = []
@@ -258,6 +260,7 @@ class Work:
         seasons.put(self.conn, self.season_rows)
         claims.drop(self.conn, self.unclaimed)
         claims.save(self.conn, self.claims.values())
+        displays.save(self.conn, self.displays.values())
         ledger.open_skus(self.conn, self.opened, now=self.now)
         changed = [x for x in self.listings.values() if x.changed]
         listings.save(self.conn, changed, now=self.now)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from syncd.core.proofs import ProofKind, Seal
-from syncd.core.terms import Instant, Outcome
+from syncd.core.terms import Instant, ListingRef, Outcome
 from syncd.sdk.channel import Notice, SubscriptionReport
 from syncd.sdk.secret import Secret
 
@@ -23,6 +23,7 @@ __all__ = [
     "CancelReason",
     "CancelWish",
     "Cancels",
+    "DayWish",
     "HealthFigure",
     "Inquiries",
     "Inquiry",
@@ -32,14 +33,19 @@ __all__ = [
     "KeyExpiry",
     "KeyIssue",
     "LateOutcomes",
+    "LimitWish",
     "Notices",
+    "PageWish",
+    "PreorderDates",
     "ProofKind",
     "Proofs",
     "Provisions",
+    "PurchaseLimit",
     "Received",
     "Seal",
     "ShipDates",
     "Undated",
+    "Visibility",
     "WebhookAnswers",
 ]
 
@@ -286,3 +292,57 @@ class Proofs(Protocol):
 
         Personal data lives within this call only: it is neither kept nor logged, nor part of an error.
         """
+
+
+# --- what a listing shows beside its number -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitWish:
+    """The most units of one order for a listing; `most` None: no limit. `key` is the idempotency key, a UUID text."""
+
+    key: str
+    ref: ListingRef
+    most: int | None
+
+
+@runtime_checkable
+class PurchaseLimit(Protocol):
+    """The channel can limit how many units one order may have."""
+
+    async def set_purchase_limits(self, wishes: Sequence[LimitWish]) -> list[Outcome]:
+        """Set limits; one outcome per wish, in order. The same again changes nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageWish:
+    """Whether the page of a listing is to be seen."""
+
+    key: str
+    ref: ListingRef
+    visible: bool
+
+
+@runtime_checkable
+class Visibility(Protocol):
+    """The channel can close the page of a listing and open it again; its number and its address stay."""
+
+    async def set_visible(self, wishes: Sequence[PageWish]) -> list[Outcome]:
+        """Close or open pages; one outcome per wish, in order. The same again changes nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayWish:
+    """The day from which units of a listing leave that are sold before they are here; None: they are here."""
+
+    key: str
+    ref: ListingRef
+    day: date | None
+
+
+@runtime_checkable
+class PreorderDates(Protocol):
+    """The channel can show from which day a unit leaves that is sold before it is here."""
+
+    async def set_preorder_days(self, wishes: Sequence[DayWish]) -> list[Outcome]:
+        """Show days; one outcome per wish, in order. The same again changes nothing."""

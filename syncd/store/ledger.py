@@ -31,7 +31,7 @@ from syncd.store.rows import (
     SkuRow,
     SuspectRow,
 )
-from syncd.store.rows_exposure import ClaimRow, PolicyRow, SeasonRow
+from syncd.store.rows_exposure import ClaimRow, DisplayRow, PolicyRow, SeasonRow
 from syncd.store.statements import Among, append, change, fetch_all, insert_new, listed, table, upsert
 
 _SKU = table(SkuRow)
@@ -44,6 +44,7 @@ _LINE = table(OrderLineRow)
 _SUSPECT = table(SuspectRow)
 _SEASON = table(SeasonRow)
 _CLAIM = table(ClaimRow)
+_SHOWN = table(DisplayRow)
 
 _STATE = msgspec.json.Decoder(OrderLine)
 
@@ -82,6 +83,7 @@ _PRESENT = select(
     exists(select(_SUSPECT.c.id).where(_SUSPECT.c.closed_at.is_(None))),
     exists(select(_SEASON.c.sku_id)),
     exists(select(_CLAIM.c.listing_id)),
+    exists(select(_SHOWN.c.listing_id)),
 )
 
 Kits = dict[SkuId, tuple[tuple[SkuId, int], ...]]
@@ -117,7 +119,8 @@ class KnownSku:
 class Present:
     """Whether there are any of these at all: most shops have none.
 
-    Kits, policies per SKU, open suspect sales, dated policies per SKU, and listings with an allotment.
+    Kits, policies per SKU, open suspect sales, dated policies per SKU, listings with an allotment, and
+    with more than a number.
     """
 
     kits: bool
@@ -125,12 +128,12 @@ class Present:
     suspects: bool
     seasons: bool
     claims: bool
+    displays: bool
 
 
 def present(conn: Connection) -> Present:
     """Say what there is, so that nobody looks for what cannot be found."""
-    kits, policies, suspects, seasons, claims = map(bool, fetch_all(conn, _PRESENT, {})[0])
-    return Present(kits=kits, policies=policies, suspects=suspects, seasons=seasons, claims=claims)
+    return Present(**dict(zip(Present.__slots__, map(bool, fetch_all(conn, _PRESENT, {})[0]), strict=True)))
 
 
 def skus_by_code(conn: Connection, codes: Collection[str]) -> dict[Sku, KnownSku]:

@@ -9,9 +9,11 @@ from sqlalchemy import Connection, bindparam, select
 
 from syncd.core.terms import AccountId, Instant, Location, SkuId
 from syncd.store.rows import BalanceRow, KitRow, ListingRow, SkuRow
+from syncd.store.rows_exposure import DisplayRow
 from syncd.store.statements import change, fetch_all, table
 
 _SKU, _BALANCE, _LISTING, _KIT = table(SkuRow), table(BalanceRow), table(ListingRow), table(KitRow)
+_DISPLAY = table(DisplayRow)
 
 
 class Plan(NamedTuple):
@@ -71,6 +73,12 @@ def units(conn: Connection, *, first: SkuId, last: SkuId) -> dict[SkuId, dict[Lo
     for sku_id, location, available in fetch_all(conn, _UNITS, {"first": first, "last": last}):
         found.setdefault(sku_id, {})[location] = available
     return found
+
+
+def displayed(conn: Connection, *, first: SkuId, last: SkuId) -> set[SkuId]:
+    """Return the SKUs of a run that have listings with more than a number."""
+    query = select(_LISTING.c.sku_id).join(_DISPLAY, _DISPLAY.c.listing_id == _LISTING.c.id)
+    return {SkuId(number) for number in conn.execute(query.where(_LISTING.c.sku_id.between(first, last))).scalars()}
 
 
 def in_kits(conn: Connection) -> set[SkuId]:

@@ -7,9 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
+from syncd.core.conduct import Finding
 from syncd.core.facts import AccountFact, AccountState, SkuFact, SkuRow
 from syncd.core.terms import SECOND_US, AccountId, FulfilmentStatus, PaymentStatus, Sku
-from syncd.engine.channels import Judgement
+from syncd.engine.channels import Conduct, Judgement
+from syncd.engine.incidents import IncidentWatch
 from syncd.sdk.features import HealthFigure, Key
 from syncd.store import ledger
 from syncd.store.rows_waiting import ArrivalRow, EntryRow, NeedRow
@@ -79,7 +81,8 @@ async def quarrel(rig: Rig) -> None:
     await rig.order("rakuten", "R-20001", ("r-POT-IRON", "POT-IRON", 2), payment=PaymentStatus.PAID)
     await rig.order("amazon", "A-20002", ("a-POT-IRON", "POT-IRON", 2), payment=PaymentStatus.PAID)
     await rig.order("qoo10", "Q-20003", ("q-TEA-OLD", "TEA-OLD-1", 1), payment=PaymentStatus.PAID)
-    rig.clock.instant += 60 * SECOND_US
+    rig.clock.instant += 900 * SECOND_US
+    assert await IncidentWatch(rig.plant).step() == 1
     await rig.see("shopify", **{"s-WHISK": 99})
     rig.plant.roster[AccountId("qoo10")].pulse.down_since = rig.clock.instant - 240 * SECOND_US
 
@@ -89,6 +92,10 @@ def judge(rig: Rig) -> None:
     amazon, rakuten = (rig.plant.roster[AccountId(name)] for name in ("amazon", "rakuten"))
     figure = HealthFigure(name="preFulfillmentCancelRate", count=3, total=190, rate=0.0158, limit=0.025)
     late = HealthFigure(name="lateShipmentRate", count=1, total=190, rate=0.0053, limit=0.04)
+    own = Finding(
+        name="cancel_rate", count=3, total=190, unknown=1, value=0.0158, forecast=0.021, limit=0.025, rate=True
+    )
+    amazon.conduct = Conduct(at=rig.clock.instant, findings=(own,))
     amazon.judgement = Judgement(asked_at=rig.clock.instant - HOUR_US, figures=[figure, late])
     rakuten.keys = [Key(name="licenseKey", expires_at=rig.clock.instant + 9 * 24 * HOUR_US)]
 

@@ -14,6 +14,7 @@ from syncd.core.conduct import Finding
 from syncd.core.facts import AccountFact, AccountState
 from syncd.core.terms import AccountId, PaymentStatus
 from syncd.engine.channels import Conduct, Judgement
+from syncd.engine.incidents import IncidentWatch
 from syncd.sdk.features import HealthFigure, Key
 from syncd.store.ledger import shelves, skus_by_code
 from syncd.store.views_listings import brakes
@@ -206,6 +207,23 @@ async def test_incidents_tell_who_lost_and_why(rig: Rig, look: Looker) -> None:
     assert "What would have prevented it" in told
     assert "was not oversold" in (await look.get("/incidents/CUP")).text
     assert (await look.get("/incidents/NONE")).status == 404
+
+
+async def test_an_incident_is_closed(rig: Rig, look: Looker) -> None:
+    """An oversell that lasts is an open incident with the orders that lack units, until a person closes it."""
+    await fill(rig)
+    await rig.order("mall", "M1", ("m1", "TEA", 12))
+    rig.clock.instant += 3_600_000_000
+    await IncidentWatch(rig.plant).step()
+    listed = (await look.get("/incidents")).text
+    (close,) = re.findall(r'href="(/do/incident-close\?id=\d+)"', listed)
+    told = (await look.get("/incidents/TEA")).text
+    assert re.search(r"lacks 2 of 2\b.*?not told", told, re.DOTALL)
+    done = await look.do(close, reason="told by phone")
+    assert "The incident is closed." in done.text
+    assert "/do/incident-close" not in done.text
+    assert "told by phone" in (await look.get("/incidents/TEA")).text
+    assert (await look.get(close)).status == 404
 
 
 async def test_health_tells_keys_rates_and_what_waits(rig: Rig, look: Looker) -> None:

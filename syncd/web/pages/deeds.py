@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -17,6 +18,8 @@ from aiohttp import web
 from syncd.core.facts import AccountFact, AccountState, BrakeFact, CountFact, CountRow, DriftFact, Fact, Verdict
 from syncd.core.terms import Sku
 from syncd.store import inbox
+from syncd.store.incidents import close as close_incident
+from syncd.store.views_incidents import incident
 from syncd.store.views_listings import brakes, pending_drift, release_preview
 from syncd.store.views_sku import SkuDetail, sku_detail
 from syncd.web.api_control import FOLLOW_S, MOST_DRIFT
@@ -42,12 +45,17 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deed:
-    """One deed: how its subject is found from the address, and which fact its form makes."""
+    """One deed: how its subject is found from the address, and which fact its form makes.
+
+    `act` is of a deed that is no fact: it changes what is kept for people, and no number.
+    """
 
     verb: str
     danger: bool
     find: Callable[[Frame, Ask], Awaitable[Subject]]
-    fact: Callable[[Frame, Ask, Mapping[str, str]], Fact]
+    fact: Callable[[Frame, Ask, Mapping[str, str]], Fact] | None = None
+    act: Callable[[Frame, Ask, Mapping[str, str]], Awaitable[None]] | None = None
+    back: str = "/"
     follows: bool = False
     """Something else enters the inbox behind it, and is waited for too."""
 
@@ -65,9 +73,17 @@ async def do_deed(frame: Frame, ask: Ask) -> web.StreamResponse:
     fields = await frame.form(ask)
     deed = _deed(ask)
     request_id = _word(fields.get("request_id", ""), RequestId)
-    said = await _submitted(frame, deed, deed.fact(frame, ask, fields), request_id)
-    back = _back(ask) if said != "held" else "/"
+    said = await _done(frame, ask, deed, fields, request_id)
+    back = _back(ask, deed) if said != "held" else "/"
     return frame.move(link(back, said=said), ask)
+
+
+async def _done(frame: Frame, ask: Ask, deed: Deed, fields: Mapping[str, str], request_id: str) -> str:
+    if deed.act is not None:
+        await deed.act(frame, ask, fields)
+    if deed.fact is not None:
+        return await _submitted(frame, deed, deed.fact(frame, ask, fields), request_id)
+    return deed.verb
 
 
 async def _submitted(frame: Frame, deed: Deed, fact: Fact, request_id: str) -> str:
@@ -94,10 +110,10 @@ async def _found(frame: Frame, ask: Ask, deed: Deed) -> Subject:
         return await deed.find(frame, ask)
 
 
-def _back(ask: Ask) -> str:
+def _back(ask: Ask, deed: Deed) -> str:
     """Return the page that the deed was begun on."""
     sku = ask.query("sku")
-    return f"/stock/{sku}" if sku else "/"
+    return f"/stock/{sku}" if sku else deed.back
 
 
 def _word(given: str, kind: Any) -> str:
@@ -215,6 +231,31 @@ def _count_fact(frame: Frame, ask: Ask, fields: Mapping[str, str]) -> Fact:
     return CountFact(source="pages", reference=reference, rows=(row,), reason=reason, actor=ask.visitor.name)
 
 
+# --- an incident ----------------------------------------------------------------------------------------------------
+
+
+async def _find_incident(frame: Frame, ask: Ask) -> Subject:
+    wanted, speech = _number(ask.query("id"), "id"), ask.speech
+    found = await frame.plant.store.read(lambda conn: incident(conn, wanted))
+    if found is None or found.closed_at is not None:
+        raise Fault(404, speech.say("do.gone"))
+    rows = [
+        ("do.incident-close.sku", found.sku),
+        ("do.held.at", speech.full(found.began_at)),
+        ("do.incident-close.short", speech.number(found.short)),
+        ("do.incident-close.orders", speech.number(len(found.losers))),
+    ]
+    return Subject(name=str(wanted), rows=rows, back="/incidents")
+
+
+async def _close_incident(frame: Frame, ask: Ask, fields: Mapping[str, str]) -> None:
+    wanted, reason = _number(ask.query("id"), "id"), _word(fields.get("reason", ""), Word)
+    now = frame.plant.clock.now()
+    work = partial(close_incident, incident_id=wanted, reason=reason, actor=ask.visitor.name, now=now)
+    if not await frame.plant.store.write(work):
+        raise Fault(409, ask.speech.say("do.gone"))
+
+
 DEEDS: Final[Mapping[str, Deed]] = {
     deed.verb: deed
     for deed in (
@@ -224,6 +265,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
         Deed(verb="brake-refuse", danger=False, find=_find_brake, fact=_brake_fact(Verdict.REFUSE)),
         Deed(verb="drift-accept", danger=False, find=_find_drift, fact=_drift_fact(Verdict.ACCEPT)),
         Deed(verb="drift-overwrite", danger=True, find=_find_drift, fact=_drift_fact(Verdict.REFUSE)),
+        Deed(verb="incident-close", danger=False, find=_find_incident, act=_close_incident, back="/incidents"),
         Deed(verb="count", danger=False, find=_find_sku, fact=_count_fact),
     )
 }

@@ -8,13 +8,16 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from syncd.store.views import moment
 from syncd.store.views_history import sku_histories
-from syncd.store.views_incidents import oversells
+from syncd.store.views_incidents import incidents, oversells
 from syncd.web.api_wire import Fault
 from syncd.web.pages.frame import READ_S, Ask, Frame
 from syncd.web.postmortem import Postmortem, postmortem
 
 ROWS: Final = 100
+RECORDS: Final = 20
+"""Incidents of one SKU that are told, the last ones."""
 
 
 class Incidents:
@@ -25,18 +28,27 @@ class Incidents:
 
     async def read(self, _ask: Ask) -> Mapping[str, Any]:
         """Return the SKUs that are or were oversold, those that still are first."""
+        store = self._frame.plant.store
         async with asyncio.timeout(READ_S):
-            found = await self._frame.plant.store.read(lambda conn: oversells(conn, limit=ROWS))
-        return {"found": found, "standing": sum(one.over_at is None for one in found)}
+            found = await store.read(lambda conn: oversells(conn, limit=ROWS))
+            records = await store.read(lambda conn: incidents(conn, state="open", limit=ROWS))
+        now = self._frame.plant.clock.now()
+        return {
+            "found": found,
+            "standing": sum(one.over_at is None for one in found),
+            "records": records,
+            "now": moment(now),
+        }
 
     async def read_one(self, ask: Ask) -> Mapping[str, Any]:
         """Return the post-mortem of a SKU; raises Fault for an unknown one."""
         code = ask.request.match_info["sku"]
         async with asyncio.timeout(READ_S):
             told = await self._frame.plant.store.read(lambda conn: _told(conn, code))
+            records = await self._frame.plant.store.read(lambda conn: incidents(conn, sku=code, limit=RECORDS))
         if told is None:
             raise Fault(404, ask.speech.say("sku.unknown"))
-        return {"sku": code, "told": told}
+        return {"sku": code, "told": told, "records": records}
 
 
 def _told(conn: Connection, code: str) -> list[Postmortem] | None:
