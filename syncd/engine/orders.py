@@ -126,12 +126,12 @@ def _line_rows(ids: dict[tuple[str, str], int], changes: Iterable[_Change]) -> l
 
 def _apply(work: Work, change: _Change, shelf: OrderShelf) -> None:
     account, order, found = change.account, change.order, change.found
-    spans = {line.line_id: line.take for line in order.lines}
+    lines = {line.line_id: line for line in order.lines}
     for posting in found.postings:
         at = order.ordered_at if posting.kind is MovementKind.COMMIT else order.read_at
         work.post(posting, source=account, at=at)
         if posting.kind is MovementKind.COMMIT:
-            _consume(work, account, posting, spans.get(_line_of(order, posting)))
+            _consume(work, account, posting, lines.get(_line_of(order, posting)))
     rules = work.house.rules.get(account)
     if rules is not None and found.standing is not Standing.IGNORED:
         for line in order.lines:
@@ -203,9 +203,13 @@ def _note_demand(work: Work, account: AccountId, order: OrderSnapshot, shelf: Or
         work.sold.append(Sold(account=account, at=min(order.ordered_at, work.now), lines=tuple(lines)))
 
 
-def _consume(work: Work, account: AccountId, posting: Posting, take: Span | None) -> None:
-    """Let an order that may lie in the span of a suspect sale consume its hold."""
-    left = posting.committed
+def _consume(work: Work, account: AccountId, posting: Posting, line: OrderLine | None) -> None:
+    """Let an order that may lie in the span of a suspect sale consume its hold.
+
+    Units that the channel gives back by itself explain none: they are there again, so others are missing.
+    """
+    take = None if line is None else line.take
+    left = posting.committed if line is None else posting.committed * _kept_share(line) // max(1, line.quantity)
     rules = work.house.rules.get(account)
     adopts = rules is not None and rules.adopts
     if take is None or left <= 0 or not (work.present.suspects or adopts):
@@ -219,6 +223,11 @@ def _consume(work: Work, account: AccountId, posting: Posting, take: Span | None
             lift(work, suspect, used, cause=f"order {posting.reference}")
     if adopts and left > sum(parts):
         adopting.told(work, account, posting.sku_id, wide, orders=left - sum(parts))
+
+
+def _kept_share(line: OrderLine) -> int:
+    """Return the units of a line that the channel does not give back."""
+    return max(0, line.quantity - sum(give.quantity for give in line.gives))
 
 
 def lift(work: Work, suspect: Suspect, units: int, *, cause: str) -> None:
