@@ -9,6 +9,7 @@
 #   make guarded    1,000 seeds of guarded against naive writes; ARGS="--seeds 50"
 #   make allotment  10,000 seeds of allotments that move
 #   make overtake   a fall to zero behind 100,000 waiting raises
+#   make frontier   adaptive exposure against fixed buffers on real orders; FRONTIER_SEEDS=20
 #   make campaign   the random tests with far more cases than `make test` takes
 #   make lock       choose new versions and write the locks
 
@@ -22,9 +23,10 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-u
 ARGS ?=
 PYTEST_ARGS ?=
 SEEDS ?= 10000
+FRONTIER_SEEDS ?= 20
 BENCHES ?= $(patsubst tests/bench/%.py,%,$(shell grep -ls '^if __name__ ==' tests/bench/*.py))
 
-.PHONY: install demo test check coverage bench guarded allotment overtake campaign lock
+.PHONY: install demo test check coverage bench guarded allotment overtake frontier campaign lock
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -56,6 +58,11 @@ bench: install
 
 guarded allotment overtake: install
 	$(BIN)/python -m tests.bench.$@ $(ARGS)
+
+# Takes hours of a core; the figures that count are those of 20 seeds.
+frontier: install
+	@set -e; for k in 1 20 200; do echo "== K = $$k"; \
+		nice -n 15 $(BIN)/python -m tests.bench.frontier --compress $$k --seeds $(FRONTIER_SEEDS) --json $(ARGS); done
 
 campaign: install
 	SYNCD_SEEDS=$(SEEDS) $(BIN)/python -m pytest -m "not real" --hypothesis-profile=campaign $(PYTEST_ARGS) tests/core tests/engine

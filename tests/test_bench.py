@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.frontier import ratios
+
 ROOT = Path(__file__).resolve().parents[1]
 TRACE = """invoice,sku,quantity,at
 1,A,2,2011-09-01 08:25:00
@@ -65,3 +67,11 @@ def test_every_benchmark_is_tried() -> None:
     """There is no benchmark that this file does not run."""
     there = {path.stem for path in (ROOT / "tests" / "bench").glob("*.py") if "__main__" in path.read_text()}
     assert there == set(BENCHES)
+
+
+def test_the_frontier_is_compared_at_the_same_units_sold() -> None:
+    """Between two levels what is oversold is read off the line through them, beyond the strictest off that level."""
+    told = {"adaptive 5": (200.0, 100.0), "adaptive 50": (100.0, 1.0), "fixed 1": (150.0, 50.0)}
+    told |= {"fixed 2": (90.0, 3.0), "fixed 3": (200.0, 200.0), "fixed 5": (201.0, 9.0), "pool": (300.0, 900.0)}
+    found = ratios({name: {"sold": sold, "oversold": oversold} for name, (sold, oversold) in told.items()})
+    assert found == pytest.approx({"fixed 1": 5.0, "fixed 2": 3.0, "fixed 3": 2.0})

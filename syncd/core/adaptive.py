@@ -9,17 +9,18 @@ such pairs oversell; the targets of all listings are chosen together, because ea
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 SMALL: Final = 0.02
 """A size of a smaller chance is not looked at by itself but counts as the next larger one."""
-NEGLIGIBLE: Final = 1e-3
-"""So little expected loss, in units, is none."""
+NEGLIGIBLE: Final = 0.1
+"""A loss below this part of what is sold is none."""
 BACKGROUND: Final = 1.0
-"""Which part of what all listings take within the lags stands behind a pair. A half is the mean over its course; real
-demand comes in clusters, and one was better on a month of real orders."""
+"""Which part of what all listings take within the lags stands behind a pair. A half is the mean over its course; where
+lines come close together, listings still take what they are no longer meant to take, and one is better."""
 ROUNDS: Final = 6
 """How often all listings are gone through at most; two or three times settle nearly all."""
 
@@ -42,20 +43,23 @@ class Reach:
 def plenty(*, available: int, lines_per_s: float, longest_s: float, largest: int, loss: float) -> bool:
     """Say whether all listings can show all that is there: the early exit for most SKUs.
 
-    Two lines of the largest size, and so many more as would be needed, have to come within the longest lag.
+    `longest_s` is the longest time from a sale on one listing until it shows on another; `largest` the largest size. A
+    line oversells at most itself, and only where so many others cross it, before or after, that all do not fit.
     """
-    spare = available // largest - 1
-    if spare <= 0:
-        return False
-    mean = lines_per_s * longest_s
-    return mean < spare and loss * largest * _poisson_reach(mean, spare) < NEGLIGIBLE
+    return _never_dear(available, lines=2.0 * lines_per_s * longest_s, largest=largest, loss=loss)
 
 
-def _poisson_reach(mean: float, lines: int) -> float:
-    """Return a bound on P(Poisson(mean) >= lines), for lines above the mean."""
+def _never_dear(available: int, *, lines: float, largest: int, loss: float) -> bool:
+    """Say whether a unit that is sold always outweighs what it may oversell, where so many lines cross another."""
+    needed = max(1, available // largest)
+    return lines < needed and math.log(loss) + _log_reach(lines, needed) < math.log(NEGLIGIBLE)
+
+
+def _log_reach(mean: float, lines: int) -> float:
+    """Return the logarithm of a bound on P(Poisson(mean) >= lines), for lines above the mean."""
     if mean <= 0.0:
-        return 0.0
-    return math.exp(lines - mean + lines * math.log(mean / lines))
+        return -math.inf
+    return lines * math.log(mean) - mean - math.lgamma(lines + 1) - math.log1p(-mean / (lines + 1))
 
 
 def targets(
@@ -68,12 +72,13 @@ def targets(
     """
     if available <= 0:
         return (0,) * len(reach)
-    longest_s = max(x.heard_s for x in reach) + max(x.visible_s for x in reach)
-    if (
-        len(reach) < 2
-        or lines_per_s <= 0.0
-        or plenty(available=available, lines_per_s=lines_per_s, longest_s=longest_s, largest=len(sizes), loss=loss)
-    ):
+    if len(reach) < 2 or lines_per_s <= 0.0:
+        return (available,) * len(reach)
+    whole = sum(x.share for x in reach)
+    speed = [lines_per_s * x.share / whole for x in reach]
+    lags = [[0.0 if a is b else _lag_s(a, b) for b in reach] for a in reach]
+    lines = max(sum(map(operator.mul, speed, row)) for row in lags)
+    if _never_dear(available, lines=lines, largest=len(sizes), loss=loss):
         return (available,) * len(reach)
     field = _field(available, reach=reach, lines_per_s=lines_per_s, sizes=sizes, loss=loss)
     return field.targets(_best(field))

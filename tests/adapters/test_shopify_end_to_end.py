@@ -171,7 +171,7 @@ def test_feed_is_complete_in_pages() -> None:
 
 
 def test_webhooks_say_what_a_fetch_says() -> None:
-    """Webhooks verify, and the orders in them are the orders that a fetch brings."""
+    """Webhooks verify, and the orders in them are those that a fetch brings, but for how parcels are followed."""
 
     async def scene(stage: Stage) -> None:
         await stage.catalogue()
@@ -189,7 +189,7 @@ def test_webhooks_say_what_a_fetch_says() -> None:
         stated = [order for notice in notices for order in notice.orders]
         newest = max(stated, key=lambda order: (order.version or 0, order.read_at))
         assert replace(newest, read_at=0, fresh=False, fulfilment_raw="", closed=True) == replace(
-            truth, read_at=0, fresh=False, fulfilment_raw="", closed=True
+            truth, read_at=0, fresh=False, fulfilment_raw="", closed=True, delivery=None
         )
         assert {ref for notice in notices for ref in notice.refs} >= {await stage.ref("SKU-00001")}
         assert made.order_id in {order_id for notice in notices for order_id in notice.order_ids}

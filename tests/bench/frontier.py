@@ -20,6 +20,7 @@ import math
 import os
 import sys
 import time
+from bisect import bisect
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ UNITS_PER_DELIVERY = 60
 COVER = 0.85
 BATCH_S = 900.0
 BUFFERS = (1, 2, 3, 5, 8, 12)
-LOSSES = (10, 30, 100, 300, 1000, 2500)
+LOSSES = (5, 20, 60, 150, 500, 2500)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +145,25 @@ def summed(tallies: Sequence[Tally]) -> dict[str, float]:
     return found
 
 
+def ratios(results: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Return how many times as much each fixed buffer oversells as the adaptive rule where that sells the same.
+
+    Between two levels of the adaptive rule the logarithm of what is oversold is taken as straight. Where even the
+    strictest level sells more than the buffer, that level stands for it: the ratio is at least so much. A buffer that
+    sells more than every level has none. Less than half a unit counts as half a unit.
+    """
+    told = [(found["sold"], max(0.5, found["oversold"])) for name, found in results.items() if name[:8] == "adaptive"]
+    levels = sorted(told)
+    found_ratios = {}
+    for name, found in results.items():
+        if name.startswith("fixed") and levels and found["sold"] <= levels[-1][0]:
+            place = bisect([sold for sold, _ in levels], found["sold"])
+            low, high = levels[max(0, place - 1)], levels[min(place, len(levels) - 1)]
+            part = (max(found["sold"], low[0]) - low[0]) / ((high[0] - low[0]) or 1.0)
+            found_ratios[name] = found["oversold"] / (low[1] * (high[1] / low[1]) ** part)
+    return found_ratios
+
+
 def draw(results: Mapping[str, Mapping[str, float]], title: str) -> str:
     """Return the frontier as an SVG: units sold to the right, oversold units (logarithmic) upwards."""
     points = {name: (found["sold"], math.log10(max(0.1, found["oversold"]))) for name, found in results.items()}
@@ -203,11 +223,14 @@ def main() -> None:
     settings = {"trace": options.trace.name, "compress": options.compress, "months": options.months}
     settings |= {"seeds": options.seeds, "demand": sum(row.units for row in rows), "lines": len(rows)}
     settings["seconds"] = round(time.perf_counter() - began_s, 1)
-    sys.stdout.write("\n".join(show(results)) + f"\n{settings}\n")
+    times = ratios(results)
+    beside = ", ".join(f"{name}: {ratio:.1f}" for name, ratio in times.items())
+    sys.stdout.write("\n".join(show(results)) + f"\ntimes as much oversold at the same sold: {beside}\n{settings}\n")
     if options.out is not None:
         options.out.write_text(draw(results, f"{options.trace.name}, K = {options.compress:g}"), encoding="utf-8")
     if options.json:
         flat = {f"{name} {field}": number for name, found in results.items() for field, number in found.items()}
+        flat |= {f"{name} ratio": ratio for name, ratio in times.items()}
         sys.stdout.write(json.dumps({"name": "frontier", "figures": flat, "settings": settings}) + "\n")
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncd.core import adaptive
 from syncd.core.adaptive import Reach, plenty, targets
 from syncd.core.demand import Demand, Pace, add_size
 from syncd.core.exposure import even_targets, priority_targets, share_targets
@@ -86,12 +87,31 @@ def test_units_still_shown_hold_back_the_others() -> None:
 
 @pytest.mark.parametrize(
     ("available", "lines_per_s", "expected"),
-    [(12, 0.0, False), (23, 0.0, False), (24, 0.0, True), (60, 1e-6, True), (60, 1e-2, False), (6000, 1.0, True)],
+    [
+        (1, 0.0, True),
+        (1, 1e-7, True),
+        (1, 1e-5, False),
+        (23, 1e-5, False),
+        (24, 1e-5, True),
+        (60, 1e-2, False),
+        (6000, 0.5, True),
+        (6000, 1.1, False),
+    ],
 )
 def test_plenty(available: int, lines_per_s: float, expected: bool) -> None:
-    """There is plenty where so many large lines do not come within the longest lag."""
+    """There is plenty where so many large lines hardly ever cross another within the longest lag."""
     found = plenty(available=available, lines_per_s=lines_per_s, longest_s=240.0, largest=12, loss=100.0)
     assert found is expected
+
+
+def test_plenty_hides_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is plenty, the whole reckoning without that early exit shows everything too."""
+    cases = [(units, 10.0**power) for units in range(1, 50) for power in (-7, -6, -5.5, -5, -4.5, -4)]
+    found = [x for x in cases if plenty(available=x[0], lines_per_s=x[1], longest_s=240.0, largest=12, loss=100.0)]
+    assert 50 < len(found) < len(cases)
+    monkeypatch.setattr(adaptive, "NEGLIGIBLE", 1e-300)
+    for available, rate in found:
+        assert targets(available, reach=FOUR, lines_per_s=rate, sizes=MIXED, loss=100.0) == (available,) * 4
 
 
 def test_pace_follows_the_orders() -> None:

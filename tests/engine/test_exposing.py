@@ -177,7 +177,7 @@ def test_demand_and_lag_keep_back_the_last_units(tell: Callable[..., Any]) -> No
 
     async def story(world: World) -> None:
         await learn(world, lines=40)
-        assert set(shown(world).values()) == {960}
+        assert min(shown(world).values()) >= 950  # an absolute write keeps a margin for own sales
         await world.count(a_1=40 + 3)
         await asyncio.sleep(60)
         assert sum(shown(world).values()) < 9

@@ -143,12 +143,13 @@ def ref_of(remote: str) -> ListingRef:
 
 
 def settings_of(folder: Path, channels: Sequence[str], *, token: str = TOKEN, **changes: Any) -> Settings:
-    """Return settings with these channels; `changes` are of [daemon]."""
+    """Return settings with these channels, which share a pool; `changes` are of [daemon]."""
     plain = load(None, environ={"HOME": str(folder), "STATE_DIRECTORY": str(folder)}, adapters={})
     made = {name: ChannelSettings(name=AccountId(name), adapter="quiet", settings=object()) for name in channels}
     return replace(
         plain,
         channels=made,
+        policy=replace(plain.policy, exposure="pool"),
         daemon=replace(plain.daemon, **changes),
         http=replace(plain.http, api_token=Secret(token)),
     )
