@@ -114,6 +114,16 @@ class Braked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuleNow:
+    """How much of a SKU a channel keeps back by the rule that is in force; earlier rules are not kept."""
+
+    account: str
+    safety_stock: int
+    safety_percent: int
+    cap: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """Everything about the units of one SKU.
 

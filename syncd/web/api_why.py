@@ -11,7 +11,7 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from syncd.core.exposure import Policy, PolicyLike, overlay
-from syncd.core.history import History
+from syncd.core.history import History, RuleNow
 from syncd.core.terms import AccountId, Instant, Sku
 from syncd.store import ledger, policies
 from syncd.store.views_history import order_histories, sku_histories
@@ -20,7 +20,7 @@ from syncd.web.api_listings import require_account
 from syncd.web.api_shape import shaped
 from syncd.web.api_wire import Answer, Fault, Route, Service, query_of
 from syncd.web.plant import Plant
-from syncd.web.postmortem import RuleNow, postmortem
+from syncd.web.postmortem import postmortem
 
 READ_S: Final = 30.0
 """Longest wait for what the store knows."""

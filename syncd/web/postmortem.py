@@ -16,7 +16,7 @@ from syncd.core.crossings import (
     incidents,
     smallest_safety_stock,
 )
-from syncd.core.history import Braked, Drifted, History, Moved, Place, SoldLine, Written, line_of
+from syncd.core.history import Braked, Drifted, History, Moved, Place, RuleNow, SoldLine, Written, line_of
 from syncd.core.ledger import MovementKind
 from syncd.core.terms import SECOND_US, Instant
 from syncd.store.views import moment, moment_or_none
@@ -133,16 +133,6 @@ class ListingNow:
     target: int | None
     seen: int | None
     seen_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleNow:
-    """How much of a SKU a channel keeps back by the rule that is in force; earlier rules are not kept."""
-
-    account: str
-    safety_stock: int
-    safety_percent: int
-    cap: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
