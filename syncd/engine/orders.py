@@ -62,6 +62,7 @@ def take_orders(work: Work, stated: Sequence[Stated]) -> None:
             heads.append(head)
             changes.append(_Change(account=account, order=order, found=found, known=before))
     ids = ledger.save_orders(work.conn, heads) if heads else {}
+    work.stated.update(ids.values())
     ledger.save_lines(work.conn, _line_rows(ids, changes))
     told = {(change.account, change.order.order_id): change.order.delivery for change in changes}
     deliveries.save(work.conn, {ids[key]: delivery for key, delivery in told.items() if delivery is not None})
@@ -131,6 +132,7 @@ def _apply(work: Work, change: _Change, shelf: OrderShelf) -> None:
         at = order.ordered_at if posting.kind is MovementKind.COMMIT else order.read_at
         work.post(posting, source=account, at=at)
         if posting.kind is MovementKind.COMMIT:
+            work.bought[account, posting.sku_id] = work.bought.get((account, posting.sku_id), 0) + posting.committed
             _consume(work, account, posting, lines.get(_line_of(order, posting)))
     rules = work.house.rules.get(account)
     if rules is not None and found.standing is not Standing.IGNORED:

@@ -15,6 +15,7 @@ from syncd.core.terms import SECOND_US, AccountId, Instant, SkuId
 from syncd.engine.adopting import ADOPTING
 from syncd.engine.belief import range_of, watermark
 from syncd.engine.gating import Gate
+from syncd.engine.line import settle
 from syncd.engine.rooms import backorder
 from syncd.engine.rules import Rules
 from syncd.engine.targets import retarget
@@ -34,6 +35,7 @@ _NO_WRITES: Sequence[Unsettled] = ()
 
 def replan(work: Work) -> None:
     """Bring targets, beliefs and lanes of everything touched up to date, and say what changed."""
+    settle(work)
     retarget(work)
     work.flush_effects()
     judge(work)
