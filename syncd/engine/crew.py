@@ -36,6 +36,7 @@ from syncd.engine.proving import Proving
 from syncd.engine.sending import Sending
 from syncd.engine.shadow import Shadow
 from syncd.engine.shipdates import ShipDating
+from syncd.engine.timekeeping import TimeKeeping
 from syncd.sdk.features import AccountHealth, KeyExpiry, LateOutcomes, Notices, Proofs, ShipDates
 from syncd.store import accounts, actions, changes, history, inbox, tickets
 from syncd.store.inbox import Entry
@@ -100,6 +101,9 @@ def engine_loops(plant: Plant) -> list[Loop]:
         Loop(name="exposure", stage=Stage.READERS, run=Lookout(plant, Planner(plant)).run),
         Loop(name="incidents", stage=Stage.READERS, run=IncidentWatch(plant).run),
     ]
+    if plant.desks and not plant.house.shadow:
+        profiles = {name: found.desk.profile for name, found in plant.desks.items()}
+        loops.append(Loop(name="timerules", stage=Stage.READERS, run=TimeKeeping(plant, lambda: profiles).run))
     for desk in plant.desks.values():
         loops += desk_loops(plant, desk)
     for account in plant.roster.values():

@@ -10,6 +10,7 @@ from syncd.core.exposure import Exposure
 from syncd.core.facts import AccountState
 from syncd.core.shown import Range
 from syncd.core.terms import AccountId, SkuId
+from syncd.engine.adopting import ended_by_fall
 from syncd.engine.belief import range_of
 from syncd.engine.rooms import Places, Rooms, load_policies, policy_of
 from syncd.engine.rules import Rules
@@ -120,6 +121,7 @@ def _ambiguous(group: list[Listing], rules: Rules) -> set[int]:
 
 def _set_target(work: Work, listing: Listing, target: int | None) -> None:
     if listing.target != target:
+        listing.held = "" if ended_by_fall(listing, target) else listing.held
         listing.target = target
         work.stir(listing)
 

@@ -347,7 +347,8 @@ class ChannelSettings:
     """How late an order may become known at most, for allotments. Left out: as the adapter promises."""
 
     drift: Literal["enforce", "adopt"] = "enforce"
-    """A number that somebody changed on the channel: "enforce" writes ours again, "adopt" takes it as a movement."""
+    """A number that somebody changed on the channel: "enforce" writes ours again, "adopt" takes it as a movement once
+    two readings have shown it; an order or a restore that is told later takes the movement back."""
 
     counting: bool = False
     """Whether this channel is the place where people count stock. One at most; `drift = "adopt"` needs it."""
