@@ -19,7 +19,7 @@ from syncd.engine.endings import CLOSED, GONE
 from syncd.engine.intake import Intake
 from syncd.engine.timing import nap
 from syncd.sdk.channel import Clock
-from syncd.sdk.desk import LateTicketOutcomes
+from syncd.sdk.desk import LateTicketOutcomes, PacedDesk
 from syncd.sdk.errors import ChannelError, ProtocolError, RejectedError, TransientError
 from syncd.store import changes, tickets
 from syncd.store.changes import Change, ChangeKind, ChangeState
@@ -79,15 +79,21 @@ class Sending:
             return 0
         done = await self._hear_late() + await self._look_up()
         if known.live:
-            done += await self._update() + await self._create()
+            done += 0 if self._held_s() else await self._update()
+            done += await self._create()
         return done
+
+    def _held_s(self) -> float:
+        """Return how long the desk takes no updates, as it knows itself."""
+        desk = self._open.desk
+        return desk.update_delay_s() if isinstance(desk, PacedDesk) else 0.0
 
     async def _rest_s(self) -> float:
         due = await self._store.read(lambda conn: changes.next_due(conn, self._open.name))
         late = self._open.desk.late_due_s() if isinstance(self._open.desk, LateTicketOutcomes) else None
         waits = [IDLE_S]
         if due is not None:
-            waits.append(max(1.0, (due - self._clock.now()) / SECOND_US))
+            waits.append(max(self._held_s() or 1.0, (due - self._clock.now()) / SECOND_US))
         if late is not None:
             waits.append(max(0.1, late))
         return min(waits)

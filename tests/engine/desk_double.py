@@ -42,6 +42,7 @@ class DeskDouble:
     lost: float = 0.0
     down: bool = False
     calls: int = 0
+    busy_until: int = 0
     log: list[tuple[int, TicketId]] = field(default_factory=list)
 
     # --- the world ---
@@ -90,9 +91,14 @@ class DeskDouble:
         now = self.clock.now()
         return [replace(ticket, read_at=now) for ticket in tickets]  # type: ignore[attr-defined]
 
+    def update_delay_s(self) -> float:
+        """Return for how long it takes no changes."""
+        return max(0, self.busy_until - self.clock.now()) / SECOND_US
+
     async def update(self, changes: Sequence[TicketChange]) -> list[TicketOutcome]:
         """Make changes, one by one; the call may be cut after some of them."""
         await self._call()
+        assert self.update_delay_s() == 0, "nothing is sent while the desk says that it takes nothing"
         assert len(changes) <= self.profile.max_update
         assert len({change.ticket_id for change in changes}) == len(changes), "a ticket is changed at most once a call"
         outcomes = []

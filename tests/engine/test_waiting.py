@@ -409,6 +409,24 @@ def test_a_closed_ticket_gets_a_follow_up(tell: Callable[..., Any]) -> None:
     tell(story)
 
 
+def test_a_desk_that_takes_nothing_now_is_asked_when_it_does(tell: Callable[..., Any]) -> None:
+    """A desk that says for how long it takes no changes gets none until then, and then without delay."""
+
+    async def story(world: World, desk: DeskDouble) -> None:
+        names = await sell_short(world, 1, 2)
+        await world.go()
+        ticket = desk.write(words=(f"#{names[1]}",))
+        await asyncio.sleep(90)
+        desk.busy_until = desk.clock.now() + 300 * SECOND_US
+        await receive(world, "A-1", 5)
+        await asyncio.sleep(290)
+        assert desk.tickets[ticket].state is S.PENDING
+        await asyncio.sleep(20)
+        assert desk.tickets[ticket].state is S.RESTOCKED
+
+    tell(story)
+
+
 def test_a_stale_ticket_is_read_again_and_changed(tell: Callable[..., Any]) -> None:
     """A ticket that an agent changed in between is read anew, and then moved."""
 
