@@ -20,29 +20,33 @@ import structlog
 from syncd.clock import SystemRandom
 from syncd.core.brake import BrakeRule
 from syncd.core.facts import Fact
-from syncd.core.terms import UNPLACED, Location
+from syncd.core.restock import Line
+from syncd.core.terms import SECOND_US, UNPLACED, Location
+from syncd.core.tickets import DeskId, Language
 from syncd.edges.alerts import alert_sink
 from syncd.edges.mqtt import Mqtt
 from syncd.edges.outgoing import Outgoing, sink_name
 from syncd.engine import upkeep
 from syncd.engine.channels import Tools, open_accounts, seasons_of
 from syncd.engine.crew import engine_loops, recover
+from syncd.engine.desks import open_desks
 from syncd.engine.intake import Intake, Receipt
 from syncd.engine.loops import Loop, Stage, run_loops
 from syncd.engine.outlook import outlook_of
 from syncd.engine.plant import Plant
 from syncd.engine.relay import Relay, Sink
 from syncd.engine.resettle import run_resettle
-from syncd.engine.rules import House
+from syncd.engine.rules import DAY_US, House, WaitRules
 from syncd.engine.timing import nap
 from syncd.letters import load_texts
 from syncd.listening import open_doors
 from syncd.log import configure
 from syncd.machine import Machine, real
 from syncd.sdk.channel import Adapter, Clock
+from syncd.sdk.desk import DeskAdapter
 from syncd.sdk.errors import ConfigError, TransientError
 from syncd.settings import Settings
-from syncd.settings.adapters import Installed
+from syncd.settings.adapters import Installed, InstalledDesks
 from syncd.store import outbox
 from syncd.store.keyfile import key_beside
 from syncd.store.owner import OwnedElsewhere, Ownership, acquire
@@ -115,6 +119,7 @@ async def serve(
     *,
     adapters: Mapping[str, Adapter],
     machine: Machine,
+    desks: Mapping[str, DeskAdapter] | None = None,
     started: Callable[[Plant], None] | None = None,
 ) -> None:
     """Run the daemon until it is told to stop; `started` is told once everything is up."""
@@ -124,7 +129,9 @@ async def serve(
         opened = Store.open(settings.daemon.store_url, clock=machine.clock, inline=machine.inline)
         store = await stack.enter_async_context(opened)
         bulletin = upkeep.Bulletin()
-        plant = await stack.enter_async_context(_plant(settings, adapters, store, owner, bulletin, machine))
+        plant = await stack.enter_async_context(
+            _plant(settings, adapters, desks or InstalledDesks(), store, owner, bulletin, machine)
+        )
         await recover(plant)
         await _forget_endpoints(plant)
         sinks = _sinks(plant)
@@ -172,6 +179,7 @@ def _take_store(settings: Settings, clock: Clock) -> Ownership:
 async def _plant(
     settings: Settings,
     adapters: Mapping[str, Adapter],
+    desks: Mapping[str, DeskAdapter],
     store: Store,
     owner: Ownership,
     bulletin: upkeep.Bulletin,
@@ -181,7 +189,10 @@ async def _plant(
     texts = load_texts(settings.letters.templates, shop=settings.letters.shop)
     async with aiohttp.ClientSession(connector=machine.connector()) as session:
         tools = Tools(clock=clock, uuid=uuid, random=random, report=bulletin.report, session=session)
-        async with open_accounts(settings.channels, adapters, settings.policy, tools) as roster:
+        async with (
+            open_accounts(settings.channels, adapters, settings.policy, tools) as roster,
+            open_desks(settings.desks, desks, tools, store=store, shop=settings.letters.shop) as open_,
+        ):
             plant = Plant(
                 settings=settings,
                 store=store,
@@ -190,6 +201,7 @@ async def _plant(
                 uuid=uuid,
                 random=random,
                 roster=roster,
+                desks=open_,
                 epoch=owner.epoch,
                 started_at=clock.now(),
                 texts=texts,
@@ -222,8 +234,27 @@ def house_of(plant: Plant) -> House:
         brake=BrakeRule(share=rule.share, minimum=rule.minimum, factor=rule.factor),
         low_stock=settings.alerts.low_stock,
         shadow=settings.daemon.shadow,
+        waiting=wait_rules(plant),
         seasons=seasons_of(settings),
         outlook=outlook_of(settings, now=plant.clock.now()),
+    )
+
+
+def wait_rules(plant: Plant) -> WaitRules:
+    """Return how those who wait are treated, by the settings and by what channels and desks can do."""
+    rules, desks = plant.settings.waitlist, plant.desks
+    only = next(iter(desks)) if len(desks) == 1 else None
+    return WaitRules(
+        line=Line(rules.line),
+        hold_us=int(rules.hold_hours * 3_600 * SECOND_US),
+        tell_us=int(rules.tell_first_s * SECOND_US),
+        most_messages=rules.most_messages,
+        margin_days=rules.margin_days,
+        authorised_us=rules.authorised_days * DAY_US,
+        language=Language(rules.language),
+        zone=plant.settings.letters.zone,
+        desk=DeskId(rules.desk) if rules.desk in desks else only,
+        desks=frozenset(desks),
     )
 
 

@@ -284,6 +284,25 @@ MOVES: Final = (
     Column(name="quantity", read=number_cell(-MOST_UNITS), aliases=("qty", "数量", "増減"), needed=True),
     _LOCATION,
 )
+WAITING: Final = (
+    Column(name="key", read=text_cell, aliases=("id",), needed=True),
+    _SKU,
+    Column(name="quantity", read=number_cell(1), aliases=("qty", "数量")),
+    Column(name="account", read=text_cell, aliases=("channel", "モール", "店舗")),
+    Column(name="order_number", read=text_cell, aliases=("order", "注文番号")),
+    Column(name="language", read=choice_cell("ja", "en", "zh")),
+    Column(name="amount", read=text_cell, aliases=("金額",)),
+    Column(name="currency", read=text_cell),
+    Column(name="due_on", read=text_cell),
+    Column(name="address", read=text_cell, aliases=("mail", "email", "メール")),
+)
+ARRIVALS: Final = (
+    Column(name="number", read=text_cell, aliases=("order", "発注番号"), needed=True),
+    _SKU,
+    Column(name="quantity", read=number_cell(0), aliases=("qty", "数量"), needed=True),
+    Column(name="expected", read=text_cell, aliases=("date", "入荷予定日")),
+    _LOCATION,
+)
 MAPPINGS: Final = (
     Column(name="account", read=text_cell, aliases=("channel", "モール", "店舗"), needed=True),
     Column(name="remote_id", read=code_cell, needed=True),

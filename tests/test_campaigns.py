@@ -85,6 +85,11 @@ def test_allotments_sell_nothing_that_is_not_there() -> None:
     assert sum(one.moves for one in found) > 200
 
 
+def test_a_cancelled_order_explains_no_missing_units() -> None:
+    """An order whose units were given back before it was told of leaves the hold of other missing units alone."""
+    assert allotment.play(1_012).oversold == 0
+
+
 @pytest.mark.parametrize(("bug", "seed"), [(Blind, 1), (Hasty, 8), (Impatient, 1)])
 def test_a_hole_in_the_gate_is_caught(bug: type[Allotting], seed: int) -> None:
     """A gate that leaves out unheard units, unfinished writes or the lateness of a feed is found by the campaign."""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from syncd.sdk.secret import Secret
-from syncd.settings import load, policies, shape, shape_public
+from syncd.settings import load, policies, shape, shape_public, shape_waiting
 from syncd.settings.adapters import Installed
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,12 +38,16 @@ TABLES = {
     "WebhookSettings": "webhooks.books",
     "ChannelSettings": "channels.shopify",
     "ShipDateSettings": "channels.shopify.ship_dates",
+    "Waitlist": "waitlist",
+    "DeskSettings": "desks.local",
 }
 GIVEN_ELSEWHERE = {
     ("WebhookSettings", "name"),
     ("ChannelSettings", "name"),
     ("ChannelSettings", "settings"),
     ("ChannelSettings", "ship_dates"),
+    ("DeskSettings", "name"),
+    ("DeskSettings", "settings"),
 }
 """The title of a table, and tables of their own."""
 
@@ -57,6 +61,7 @@ TERMS = frozenset({
 """The words that code, log, settings and messages use in one meaning each."""
 
 SECRETS = {
+    "desk_smtp_url": "smtps://shop:pass@mail.example.org:465",
     "daemon_database_url": "postgresql://syncd:pass@127.0.0.1/syncd",
     "alerts_smtp_url": "smtps://syncd:pass@mail.example.org:465",
     "alerts_webhook_url": "https://hooks.example.org/x",
@@ -71,7 +76,7 @@ def read(name: str) -> str:
 
 def documented() -> Iterator[tuple[str, str, str]]:
     """Answer class, field and text of everything that the settings' own source documents."""
-    files = [Path(module.__file__) for module in (shape, shape_public, policies)]
+    files = [Path(module.__file__) for module in (shape, shape_public, shape_waiting, policies)]
     for node in (node for file in files for node in ast.parse(file.read_text(encoding="utf-8")).body):
         if isinstance(node, ast.ClassDef) and node.name in TABLES:
             for item, text in zip(node.body, node.body[1:], strict=False):

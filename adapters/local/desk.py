@@ -34,7 +34,7 @@ from syncd.sdk.desk import (
     TicketPage,
     TicketStatus,
 )
-from syncd.sdk.errors import ChannelError, ProtocolError, RejectedError, TransientError
+from syncd.sdk.errors import ChannelError, NoTurn, ProtocolError, RejectedError
 from syncd.sdk.limits import Budget
 from syncd.sdk.smtp import MailServer, MailSession
 
@@ -271,9 +271,9 @@ class LocalDesk:
         return _outcome(TicketId(doc.ticket_id), job.event, OutcomeKind.INDETERMINATE, _DOUBT)
 
     async def _take_turn(self) -> None:
-        """Spend a turn of the budget; raises TransientError where there is none now."""
+        """Spend a turn of the budget; raises NoTurn where there is none now."""
         if self._budget.available < 1.0:
-            raise TransientError("no more mails this minute", retry_after_s=1.0 / self._budget.rate_per_s, sent=False)
+            raise NoTurn("no more mails this minute", retry_after_s=1.0 / self._budget.rate_per_s)
         await self._budget.take(1.0)
         self._budget.done(1.0)
 

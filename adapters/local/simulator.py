@@ -23,8 +23,10 @@ from adapters.local.simulated.smtp import SmtpServer
 from adapters.local.wire import TicketDoc
 from syncd.sdk.channel import Clock
 from syncd.sdk.desk import EventId, Language, TicketId, TicketState, TicketStatus
+from syncd.testing.control import PREFIX, answer
 from syncd.testing.desk_simulators import DeskBy, DeskSimulator, Held, Refusal, Unknown, Wish
 from syncd.testing.faults import draw
+from syncd.testing.loop import VirtualLoop
 from syncd.testing.trade import CANARY_MAIL, CANARY_NAME
 
 __all__ = ["LocalSimulator", "MemoryShelf", "make"]
@@ -56,7 +58,11 @@ class MemoryShelf:
 
 
 class LocalSimulator(DeskSimulator):
-    """A mail provider and the people around the desk. `hears` off: the adapter is given no mailbox."""
+    """A mail provider and the people around the desk.
+
+    `hears` off: the adapter is given no mailbox. So it is in virtual time, which threads, in which IMAP is read, do not
+    know.
+    """
 
     shelf: MemoryShelf
 
@@ -75,6 +81,42 @@ class LocalSimulator(DeskSimulator):
     def routes(self) -> list[web.RouteDef]:
         """Return nothing: the real interfaces are SMTP and IMAP."""
         return []
+
+    def control_routes(self) -> list[web.RouteDef]:
+        """Return the control API of a desk, and what is delivered: for a desk whose tickets are kept elsewhere."""
+        return [
+            *super().control_routes(),
+            web.get(f"{PREFIX}mails", self._get_mails),
+            web.post(rf"{PREFIX}mails/{{number:\d+}}/reply", self._post_reply),
+        ]
+
+    async def _get_mails(self, _: web.Request) -> web.Response:
+        rows = enumerate(self.post.delivered)
+        return answer(
+            [
+                {"number": n, "to": one.recipient, "subject": str(one.mail["Subject"]), "text": _text(one.mail)}
+                for n, one in rows
+            ]
+        )
+
+    async def _post_reply(self, request: web.Request) -> web.Response:
+        number = int(request.match_info["number"])
+        if number >= len(self.post.delivered):
+            raise Unknown(f"{number}: no such mail")
+        one = self.post.delivered[number]
+        self._answer_mail(one.recipient, str(one.mail["Subject"]), str(one.mail["Message-ID"]), text="")
+        return answer({})
+
+    def _answer_mail(self, sender: str, subject: str, mail_id: str, *, text: str) -> None:
+        self._written += 1
+        mail = written(
+            sender=sender,
+            subject=f"Re: {subject}",
+            text=text,
+            mail_id=f"<reply-{self._written}@customer.invalid>",
+            In_Reply_To=mail_id,
+        )
+        self.post.arrive(mail)
 
     def settings(self, url: str) -> dict[str, Any]:
         """Return adapter settings on the ports that are served."""
@@ -98,6 +140,7 @@ class LocalSimulator(DeskSimulator):
         smtp = await asyncio.start_server(self._smtp.serve, "127.0.0.1", 0)
         imap = await asyncio.start_server(self.imap.serve, "127.0.0.1", 0)
         self._ports = (smtp.sockets[0].getsockname()[1], imap.sockets[0].getsockname()[1])
+        self.hears = self.hears and not isinstance(asyncio.get_running_loop(), VirtualLoop)
         try:
             yield
         finally:
@@ -150,17 +193,8 @@ class LocalSimulator(DeskSimulator):
             self._keep(wire.touched(heard, self.clock.now()))
             return
         letters = self._mails(doc.mark)
-        self._written += 1
         last = str(letters[-1]["Message-ID"]) if letters else f"<syncd.{doc.mark}.{'0' * 16}@mail.invalid>"
-        self.post.arrive(
-            written(
-                sender=f"{CANARY_NAME} <{doc.address}>",
-                subject=f"Re: {doc.subject}",
-                text=text,
-                mail_id=f"<reply-{self._written}@customer.invalid>",
-                In_Reply_To=last,
-            )
-        )
+        self._answer_mail(f"{CANARY_NAME} <{doc.address}>", doc.subject, last, text=text)
 
     def edit(
         self, ticket_id: TicketId, *, status: TicketStatus | None = None, state: TicketState | None = None
@@ -244,11 +278,4 @@ def make(*, skus: int, seed: int, clock: Clock) -> LocalSimulator:
     simulator = LocalSimulator(seed=seed, clock=clock)
     for _ in range(skus):
         simulator.open_ticket(Wish())
-    return simulator
-
-
-def make_deaf(*, skus: int, seed: int, clock: Clock) -> LocalSimulator:
-    """Return the same without a mailbox: IMAP is read in a thread, which virtual time does not know."""
-    simulator = make(skus=skus, seed=seed, clock=clock)
-    simulator.hears = False
     return simulator

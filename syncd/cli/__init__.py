@@ -12,6 +12,7 @@ import typer
 from syncd.cli import (
     adapter,
     daemon,
+    desk,
     errands,
     goods,
     incidents,
@@ -28,6 +29,7 @@ from syncd.cli import (
     tokens,
     upkeep,
     waiting,
+    waitlist,
     whatif,
     why,
 )
@@ -76,6 +78,12 @@ app.add_typer(waiting.alerts, name="alerts")
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(incidents.alternatives, name="alternatives")
 app.add_typer(letters.app, name="letters")
+app.add_typer(waitlist.waitlist, name="waitlist")
+app.add_typer(waitlist.tickets, name="tickets")
+app.add_typer(waitlist.arrivals, name="arrivals")
+app.add_typer(waitlist.deliveries, name="deliveries")
+app.add_typer(desk.desk, name="desk")
+app.add_typer(desk.messages, name="messages")
 app.add_typer(adapter.app, name="adapter")
 
 

@@ -10,6 +10,7 @@ from rich.console import RenderableType
 
 from syncd.cli.frame import FAILED, USAGE, Config, Failure, Json, Terminal, guarded, open_terminal
 from syncd.cli.show import grid
+from syncd.cli.talk import Talk
 from syncd.core.placeholders import PAYMENTS, PLACES
 from syncd.core.tickets import Language, MessageKind
 from syncd.letters import TextRow, Texts, load_texts
@@ -61,18 +62,28 @@ def preview(
     language: Annotated[str, typer.Option("--language", "-l", help="ja, en or zh.")] = "ja",
     payment: Annotated[str, typer.Option("--payment", help="How it was paid: card, bank, konbini, cod, points.")] = "",
     bare: Annotated[bool, typer.Option("--bare", help="Leave out all that may be missing.")] = False,
+    entry: Annotated[int, typer.Option("--entry", min=0, help="With the values of this waitlist entry.")] = 0,
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Show a letter as a customer would read it, filled with the words of an order that nobody made."""
+    """Show a letter as a customer would read it: of an order that nobody made, or of somebody who waits."""
     terminal = open_terminal(config, json=json)
     wanted, tongue = _kind(terminal, kind), _language(terminal, language)
-    values = sample(wanted, tongue, bare=bare) | ({"payment": _payment(terminal, payment)} if payment else {})
+    values = _values_of(terminal, entry) if entry else sample(wanted, tongue, bare=bare)
+    values |= {"payment": _payment(terminal, payment)} if payment else {}
     try:
         letter = _texts(terminal, tongue).letter(wanted, tongue, values)
     except RejectedError as error:
         raise Failure(FAILED, str(error)) from None
     terminal.show(letter, lambda _: [letter.subject, "", letter.body.rstrip()])
+
+
+def _values_of(terminal: Terminal, entry: int) -> dict[str, str]:
+    """Return the words of somebody who waits, as the daemon knows them."""
+    found = Talk(terminal).get("waitlist", str(entry))
+    names = ("order_number", "expected", "amount", "currency")
+    values = {name: str(found[name]) for name in names}
+    return values | {"product": found["sku"], "quantity": str(found["quantity"]), "previous": found["promised"]}
 
 
 def _texts(terminal: Terminal, language: Language) -> Texts:

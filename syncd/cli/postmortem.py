@@ -40,6 +40,10 @@ def _parts(terminal: Terminal, found: Mapping[str, Any]) -> Iterator[RenderableT
         for incident in one["incidents"]:
             yield ""
             yield from _incident(terminal, incident)
+        for rule in one["rules"]:
+            values = {"units": rule["safety_stock"], "percent": rule["safety_percent"], "cap": rule["cap"]}
+            cap = "-" if rule["cap"] is None else rule["cap"]
+            yield terminal.say("postmortem.rule", account=rule["account"], **{**values, "cap": cap})
         if one["advice"] is not None:
             yield ""
             yield from _advice(terminal, one)
@@ -74,6 +78,8 @@ def _detail(terminal: Terminal, one: Mapping[str, Any]) -> str:
     match one["what"]:
         case "write":
             text = terminal.say("postmortem.sent", units=one["quantity"], state=terminal.say(f"outcome.{one['state']}"))
+        case "brake":
+            return f"{one['detail']} ({one['state']})"
         case "drift":
             return terminal.say("postmortem.drift", seen=one["quantity"], expected=one["detail"])
         case _:
@@ -140,6 +146,8 @@ def _advice(terminal: Terminal, one: Mapping[str, Any]) -> Iterator[str]:
     yield terminal.say("postmortem.advice")
     for account, units in advice["safety_stock"].items():
         yield terminal.say("postmortem.safety_stock", account=account, units=units, sku=one["sku"])
+    if advice["safety_stock"]:
+        yield terminal.say("postmortem.whatif", units=max(advice["safety_stock"].values()))
     for what in ("counts", "writes", "others"):
         if advice[what]:
             yield terminal.say(f"postmortem.{what}", sku=one["sku"])

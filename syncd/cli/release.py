@@ -123,6 +123,13 @@ def go(
     """Release accounts: from now on syncd writes to them. Tells how many listings will change, and asks."""
     terminal = open_terminal(config, json=json)
     talk = Talk(terminal)
+    channels, desks = _apart(talk, channels)
+    for desk in desks:
+        terminal.ask(terminal.say("go.ask_desk", name=desk), yes=yes)
+        answer = talk.post("desks", desk, "go", body={})
+        terminal.show({"desk": desk, **answer}, lambda _, n=desk: [terminal.say("go.desk_done", name=n)])  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+    if desks and not channels:
+        return
     names = _names(terminal, talk, channels, every=every)
     previews = [talk.get("accounts", name, "go") for name in names]
     if not json:
@@ -141,6 +148,14 @@ def _previews(terminal: Terminal, previews: Iterable[Mapping[str, Any]]) -> Iter
     yield grid(terminal, heads, ([row[name] for name in names] for row in found))
     if any(row["shadow"] for row in found):
         yield terminal.say("go.shadow")
+
+
+def _apart(talk: Talk, names: list[str] | None) -> tuple[list[str], list[str]]:
+    """Part the names that were given into channels and desks."""
+    if not names:
+        return [], []
+    known = {row["name"] for row in talk.get("desks")["rows"]}
+    return [name for name in names if name not in known], [name for name in dict.fromkeys(names) if name in known]
 
 
 def _names(terminal: Terminal, talk: Talk, channels: list[str] | None, *, every: bool) -> list[str]:
@@ -163,6 +178,9 @@ def pause(
     """Pause accounts: syncd reads them on and writes nothing there."""
     terminal = open_terminal(config, json=json)
     talk = Talk(terminal)
-    names = _names(terminal, talk, channels, every=every)
-    told = [{"account": n, **talk.post("accounts", n, "pause", body={"reason": reason})} for n in names]
+    channels, desks = _apart(talk, channels)
+    told = [{"desk": n, **talk.post("desks", n, "pause", body={"reason": reason})} for n in desks]
+    names = [] if desks and not channels else _names(terminal, talk, channels, every=every)
+    told += [{"account": n, **talk.post("accounts", n, "pause", body={"reason": reason})} for n in names]
+    names = [*desks, *names]
     terminal.show(told, lambda _: [terminal.say("pause.done", names=", ".join(names))])

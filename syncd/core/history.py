@@ -102,6 +102,28 @@ class Drifted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Braked:
+    """A change of the shop that the brake held. `state`: held, released, refused."""
+
+    at: Instant
+    cause: str
+    to_zero: int
+    raised: int
+    state: str
+    ended_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleNow:
+    """How much of a SKU a channel keeps back by the rule that is in force; earlier rules are not kept."""
+
+    account: str
+    safety_stock: int
+    safety_percent: int
+    cap: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """Everything about the units of one SKU.
 
@@ -109,6 +131,7 @@ class History:
     left out, which `cut` says). `opened_at` is when the SKU was counted first. `sold` goes by (source, `order:line`),
     the beginning of a movement's reference. `writes_since` is when the oldest write was intended that is kept, or was
     looked at; None where every write is there. `oversold_at`, `oversell_over_at`: the last alert of an oversell.
+    `brakes` are of the whole shop.
     """
 
     sku: str
@@ -124,6 +147,7 @@ class History:
     drifts: tuple[Drifted, ...]
     oversold_at: Instant | None
     oversell_over_at: Instant | None
+    brakes: tuple[Braked, ...] = ()
 
 
 def line_of(reference: str) -> str:

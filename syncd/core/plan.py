@@ -48,8 +48,9 @@ class View:
     everything. `gives_until` is until when a unit may still come back, `raise_at` when a raise that waits is due,
     `read_at` when it was last read, `last_open` the latest write whose outcome is not known (a delta: with the number
     it leads to), `settled_at` the instant after which a reading can tell whether open writes took effect. `stale` says
-    that a guarded write met another number than believed since the last base. `ceiling` is the most that a write may
-    set it to (`core.gate`; None outside of allotments) and `ceiling_at` when that is likely to rise.
+    that a guarded write met another number than believed since the last base. `doubted`: somebody seems to have changed
+    the number where people count; it is read again before it is believed or overwritten. `ceiling` is the most that a
+    write may set it to (`core.gate`; None outside of allotments) and `ceiling_at` when that is likely to rise.
     """
 
     mode: WriteMode
@@ -65,6 +66,7 @@ class View:
     last_open: OpenWrite | None = None
     settled_at: Instant | None = None
     stale: bool = False
+    doubted: bool = False
     ceiling: int | None = None
     ceiling_at: Instant | None = None
 
@@ -128,6 +130,8 @@ def decide(view: View, *, now: Instant) -> Step:
         return Look(at=now)
     if view.target is None:
         return Idle()
+    if view.doubted:
+        return _look(view, now)
     low, high = max(0, view.shown.low), max(0, view.shown.high)
     if view.stale and (view.target > 0 or high == 0):
         return _look(view, now)

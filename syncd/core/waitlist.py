@@ -68,22 +68,26 @@ class TicketHintFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeEnd:
-    """How one change of a ticket ended; `key` is the change's own, `ticket_id` the ticket it was made on or opened."""
+    """How one change of a ticket ended; `key` is the change's own, `ticket_id` the ticket it was made on or opened.
+
+    `final` says of one whose end is not known that nobody can look it up: a person decides.
+    """
 
     key: str
     ticket_id: TicketId
     kind: OutcomeKind
     reason: str = ""
     version: Instant | None = None
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketOutcomeFact:
-    """A batch of changes ended so. `retry_after_s` is the desk's own word on when the unsent ones may be tried."""
+    """A batch of changes ended so. `again_s` is after how long the unsent and unknown ones are looked at again."""
 
     desk: DeskId
     ends: tuple[ChangeEnd, ...]
-    retry_after_s: float | None = None
+    again_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

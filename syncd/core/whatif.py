@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from syncd.core.exposure import Policy, even_targets, pool_target
+from syncd.core.exposure import Exposure, Policy, even_targets, pool_target
 from syncd.core.foresight import Foresight
 from syncd.core.hindsight import DELIVERY, Event, Lag, Plain, Rule, Tally, replay
 from syncd.core.terms import SECOND_US, Instant
@@ -48,25 +48,45 @@ def _units(move: Moved) -> int:
 
 
 class Present:
-    """The rule in force: what is available less each channel's own policy for a SKU."""
+    """The rule in force: what is available less each channel's own policy for a SKU.
 
-    def __init__(self, policies: Sequence[Mapping[int, Policy]], defaults: Sequence[Policy]) -> None:
+    `learning` is asked where a policy goes by demand and lags: what it allows bounds what such a channel shows. Parts
+    of their own, seasons and priorities are not replayed.
+    """
+
+    def __init__(
+        self, policies: Sequence[Mapping[int, Policy]], defaults: Sequence[Policy], learning: Rule | None = None
+    ) -> None:
         self.policies = policies
         self.defaults = defaults
+        self.learning = learning
+
+    @property
+    def loss(self) -> int | None:
+        """Return at what loss channels go by demand and lags, the strictest; None where none does."""
+        losses = [policy.loss for policy in self.defaults if policy.exposure is Exposure.ADAPTIVE]
+        return max(losses, default=None)
 
     def decide(self, sku: int, available: int) -> Sequence[int]:
         """Return what the listings of a SKU show."""
+        own = [mine.get(sku, default) for mine, default in zip(self.policies, self.defaults, strict=True)]
+        plain = [pool_target(available, policy) for policy in own]
+        if self.learning is None:
+            return plain
+        allowed = self.learning.decide(sku, available)
         return [
-            pool_target(available, own.get(sku, default))
-            for own, default in zip(self.policies, self.defaults, strict=True)
+            min(units, most) if policy.exposure is Exposure.ADAPTIVE else units
+            for units, most, policy in zip(plain, allowed, own, strict=True)
         ]
 
-    def heard(self, event: Event, *, at_s: float, available: int) -> Iterable[int]:  # noqa: ARG002 learns nothing
-        """Learn nothing."""
-        return ()
+    def heard(self, event: Event, *, at_s: float, available: int) -> Iterable[int]:
+        """Learn of a line, where something learns."""
+        return () if self.learning is None else self.learning.heard(event, at_s=at_s, available=available)
 
     def arrived(self, event: Event, *, available: int) -> None:
-        """Learn nothing."""
+        """Learn of a delivery, where something learns."""
+        if self.learning is not None:
+            self.learning.arrived(event, available=available)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +130,11 @@ def rule_of(name: Named, *, skus: int, lags: Sequence[Lag]) -> Rule:
 
 
 def compare(
-    events: Sequence[Event], *, skus: int, lags: Sequence[Lag], present: Rule, other: Named
+    events: Sequence[Event], *, skus: int, lags: Sequence[Lag], present: Present, other: Named
 ) -> tuple[Tally, Tally]:
     """Return what comes of a past under the rule in force, and under another."""
+    if present.loss is not None:
+        present.learning = Foresight(skus=skus, lags=lags, loss=float(present.loss))
     return (
         replay(events, skus=skus, lags=lags, rule=present),
         replay(events, skus=skus, lags=lags, rule=rule_of(other, skus=skus, lags=lags), batch_s=other.batch_s),

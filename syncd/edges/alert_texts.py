@@ -57,6 +57,22 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
         "notice": Words(title="Word from the channel", sentence="{account}: {text}"),
         "disk": Words(title="Disk almost full", sentence="{free_mb} MB left where the ledger is kept"),
         "oversell": Words(title="Oversold", sentence="{sku}: {units} more sold than there are"),
+        "desk_down": Words(title="Desk down", sentence="{desk} cannot be reached: {reason}"),
+        "ticket_refused": Words(
+            title="Ticket not changed", sentence="{desk} refuses a change of ticket {ticket}: {reason}"
+        ),
+        "message_unsure": Words(
+            title="A letter may or may not have gone",
+            sentence="{desk}, ticket {ticket}, letter {letter}: nobody can look it up, so it is not sent again",
+        ),
+        "told_in_vain": Words(
+            title="Customers were told too much",
+            sentence="{count} were told and wait again ({why}): {names}",
+        ),
+        "authorisation_ends": Words(
+            title="Payment ends before the goods come",
+            sentence="{account}: order {order} is expected on {expected}, after its authorisation",
+        ),
         "drift": Words(title="Number changed elsewhere", sentence="{account}: listing {listing} shows {seen}"),
         "webhook_lost": Words(
             title="Webhooks missing",
@@ -88,6 +104,22 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
         "notice": Words(title="チャネルからの連絡", sentence="{account}：{text}"),
         "disk": Words(title="ディスク残量不足", sentence="台帳の保存先の残りは{free_mb} MBです"),
         "oversell": Words(title="売り越し", sentence="{sku}：在庫より{units}点多く売れています"),
+        "desk_down": Words(title="デスク停止", sentence="{desk}に接続できません：{reason}"),
+        "ticket_refused": Words(
+            title="チケットを変更できません", sentence="{desk}がチケット{ticket}の変更を拒否しました：{reason}"
+        ),
+        "message_unsure": Words(
+            title="送信されたか不明なメール",
+            sentence="{desk}、チケット{ticket}、文面{letter}：確認できません。再送はしませんので、お客様にご確認ください",
+        ),
+        "told_in_vain": Words(
+            title="案内の取り消しが必要です",
+            sentence="{count}件は案内済みですが、再び入荷待ちになりました（{why}）：{names}",
+        ),
+        "authorisation_ends": Words(
+            title="入荷前に与信が切れます",
+            sentence="{account}：注文{order}の入荷予定日{expected}は与信の期限より後です",
+        ),
         "drift": Words(title="外部での数量変更", sentence="{account}：出品{listing}の表示は{seen}です"),
         "webhook_lost": Words(
             title="Webhook未登録",

@@ -17,7 +17,10 @@ import structlog
 from aiohttp import web
 
 from syncd.core.terms import AccountId
+from syncd.core.tickets import DeskId
+from syncd.core.waitlist import TicketHintFact
 from syncd.sdk.channel import Forged, Notice, RawRequest, Webhooks
+from syncd.sdk.desk import DeskWebhooks
 from syncd.sdk.errors import ProtocolError, TransientError
 from syncd.sdk.features import WebhookAnswers
 from syncd.store.hints import entries_of
@@ -59,6 +62,18 @@ class Account(Protocol):
         """Return the hint."""
 
 
+class OpenDesk(Protocol):
+    """An open desk."""
+
+    @property
+    def name(self) -> DeskId:
+        """Return its name."""
+
+    @property
+    def desk(self) -> object:
+        """Return the desk itself."""
+
+
 class Plant(Protocol):
     """The part of the running daemon that this edge needs."""
 
@@ -67,12 +82,16 @@ class Plant(Protocol):
         """Return the open accounts."""
 
     @property
+    def desks(self) -> Mapping[DeskId, OpenDesk]:
+        """Return the open desks."""
+
+    @property
     def intake(self) -> Intake:
         """Return the door."""
 
 
 def routes(plant: Plant) -> list[web.RouteDef]:
-    """Return the route `POST /webhooks/{account}`; the accounts are open already."""
+    """Return the route `POST /webhooks/{account}`; the accounts and desks are open already."""
     return [web.post("/webhooks/{account}", _Edge(plant).take)]
 
 
@@ -83,6 +102,11 @@ class _Edge:
             str(name): (account, account.channel)
             for name, account in plant.roster.items()
             if isinstance(account.channel, Webhooks)
+        }
+        self._desks = {
+            str(name): (name, open_desk.desk)
+            for name, open_desk in plant.desks.items()
+            if isinstance(open_desk.desk, DeskWebhooks)
         }
 
     async def take(self, request: web.Request) -> web.Response:
@@ -96,7 +120,10 @@ class _Edge:
             return _closing(413)
         headers = {name.lower(): value for name, value in request.headers.items()}
         raw = RawRequest(headers=headers, body=body, query=dict(request.query))
-        found = self._accounts.get(request.match_info["account"])
+        name = request.match_info["account"]
+        if (desk := self._desks.get(name)) is not None:
+            return await self._take_from_desk(*desk, raw)
+        found = self._accounts.get(name)
         if found is None:
             # The same work and the same answer as for a forged one: nobody learns which accounts there are.
             hmac.compare_digest(hmac.digest(_NOBODY, body, hashlib.sha256), b"")
@@ -108,12 +135,29 @@ class _Edge:
             return web.Response(status=forged.status)
         return _answer(channel, accepted=await self._commit(account, _notice(account, channel, raw)))
 
+    async def _take_from_desk(self, name: DeskId, desk: DeskWebhooks, raw: RawRequest) -> web.Response:
+        """Take a desk's webhook: what it says is read anew by its id, so one that is not understood costs only time."""
+        try:
+            desk.verify(raw)
+        except Forged as forged:
+            return web.Response(status=forged.status)
+        try:
+            notice = desk.parse(raw)
+        except ProtocolError as error:
+            _log.warning("webhook.unreadable", desk=name, reason=str(error), sample=error.sample)
+            return web.Response()
+        fact = TicketHintFact(desk=name, ticket_ids=notice.ticket_ids)
+        stored = await self._put([Entry(fact=fact, source=name, key=notice.dedupe_key)] if notice.ticket_ids else [])
+        return _answer(desk, accepted=stored)
+
     async def _commit(self, account: Account, notice: Notice | None) -> bool:
         """Store what a notice says; return False where nothing can be stored now."""
         if notice is None:
             account.orders.set()
             return True
-        entries = entries_of(account.name, notice)
+        return await self._put(entries_of(account.name, notice))
+
+    async def _put(self, entries: Sequence[Entry]) -> bool:
         try:
             async with asyncio.timeout(COMMIT_S):
                 await self._intake.put_entries(entries)

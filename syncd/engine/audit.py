@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from syncd.core.facts import SeenFact
 from syncd.core.plan import Lane
 from syncd.core.terms import SECOND_US, Seen
+from syncd.engine.adopting import ADOPTING
 from syncd.engine.channels import CALL_S, Account, guarded
 from syncd.engine.intake import Intake
 from syncd.engine.timing import nap
@@ -127,6 +128,7 @@ def _keep(conn: Connection, account: str, found: Sequence[Listing], seen: Sequen
 
 def _confirms(current: Listing, asked: Listing, quantity: int) -> bool:
     """Say whether a reading says only what is believed, of a listing where nothing happened since it was asked."""
-    quiet = not current.in_flight and current.base == asked.base and current.lane in (None, int(Lane.READ))
+    at_rest = not current.in_flight and current.held != ADOPTING
+    quiet = at_rest and current.base == asked.base and current.lane in (None, int(Lane.READ))
     settled = current.target is None or current.target == quantity  # else a margin may have shrunk since: decide anew
     return quiet and settled and current.low == current.high == quantity and not current.stale and not current.vanished

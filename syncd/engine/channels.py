@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import aiohttp
 import structlog
@@ -185,7 +186,7 @@ class Account:
                 self.reads.set()
             case Hint.FETCH:
                 self.fetches.set()
-            case Hint.TELL:
+            case Hint.TELL | Hint.SERVE:
                 pass
 
 
@@ -201,7 +202,13 @@ def pulse_of(
     return Pulse(account=settings.name, clock=clock, random=random, report=report, windows=windows)
 
 
-async def guarded(account: Account, work: Callable[[], Awaitable[int]]) -> int:
+class Answering(Protocol):
+    """Somebody who is asked over the network, and answers or not."""
+
+    pulse: Pulse
+
+
+async def guarded(account: Answering, work: Callable[[], Awaitable[int]]) -> int:
     """Do one round of reading a channel once it may be asked; return how much there was, 0 where it failed.
 
     A failure slows the channel, a budget without a turn only this kind of call. A round that found nothing to ask for

@@ -10,11 +10,15 @@ from sqlalchemy import Connection
 
 from syncd.core.facts import OutcomeFact
 from syncd.core.terms import AccountId, Instant, Outcome, OutcomeKind
+from syncd.core.tickets import DeskId
+from syncd.engine.attending import run_attending
 from syncd.engine.audit import Audit
 from syncd.engine.channels import Account
 from syncd.engine.conduct import ConductWatch
+from syncd.engine.desks import OpenDesk, TicketReading
 from syncd.engine.dispatch import Dispatch
 from syncd.engine.displays import Displays, can_display
+from syncd.engine.drafting import Drafting
 from syncd.engine.incidents import IncidentWatch
 from syncd.engine.ingest import Ingest
 from syncd.engine.judging import HealthWatch
@@ -29,10 +33,12 @@ from syncd.engine.planning import Planner
 from syncd.engine.plant import Plant
 from syncd.engine.poll import Poll
 from syncd.engine.proving import Proving
+from syncd.engine.sending import Sending
 from syncd.engine.shadow import Shadow
 from syncd.engine.shipdates import ShipDating
+from syncd.engine.timekeeping import TimeKeeping
 from syncd.sdk.features import AccountHealth, KeyExpiry, LateOutcomes, Notices, Proofs, ShipDates
-from syncd.store import accounts, actions, history, inbox
+from syncd.store import accounts, actions, changes, history, inbox, tickets
 from syncd.store.inbox import Entry
 
 RECOVERED = 100
@@ -43,6 +49,7 @@ async def recover(plant: Plant) -> int:
     """Make the accounts known, and what the last run sent without hearing the answer an outcome that is not known."""
     names, now = list(plant.roster), plant.clock.now()
     found = await plant.store.write(lambda conn: _recover(conn, names, now))
+    await plant.store.write(lambda conn: _recover_desks(conn, list(plant.desks), now))
     await take_up_lags(plant)
     await take_up_demand(plant)
     plant.intake.hint.set()
@@ -70,6 +77,12 @@ def _recover(conn: Connection, names: list[AccountId], now: Instant) -> int:
     return count
 
 
+def _recover_desks(conn: Connection, names: list[DeskId], now: Instant) -> None:
+    tickets.know(conn, names, now=now)
+    for name in names:
+        changes.recover(conn, name)
+
+
 def engine_loops(plant: Plant) -> list[Loop]:
     """Return every loop of the engine."""
     ingest = Ingest(plant.store, intake=plant.intake, clock=plant.clock, house=lambda: plant.house, changed=plant.wake)
@@ -84,9 +97,15 @@ def engine_loops(plant: Plant) -> list[Loop]:
     loops = [
         Loop(name="ingest", stage=Stage.INGEST, run=decide),
         Loop(name="lags", stage=Stage.RELAY, run=LagWatch(plant).run),
+        Loop(name="attending", stage=Stage.DISPATCH, run=partial(run_attending, plant)),
         Loop(name="exposure", stage=Stage.READERS, run=Lookout(plant, Planner(plant)).run),
         Loop(name="incidents", stage=Stage.READERS, run=IncidentWatch(plant).run),
     ]
+    if plant.desks and not plant.house.shadow:
+        profiles = {name: found.desk.profile for name, found in plant.desks.items()}
+        loops.append(Loop(name="timerules", stage=Stage.READERS, run=TimeKeeping(plant, lambda: profiles).run))
+    for desk in plant.desks.values():
+        loops += desk_loops(plant, desk)
     for account in plant.roster.values():
         loops += account_loops(plant, account)
     return loops
@@ -116,9 +135,24 @@ def account_loops(plant: Plant, account: Account) -> list[Loop]:
     }
     return [
         *(Loop(name=f"{w}.{name}", stage=Stage.READERS, run=_reading(account, r)) for w, r in readers.items()),
-        Loop(name=f"dispatch.{name}", stage=Stage.DISPATCH, run=_after_ready(plant, writer)),
+        Loop(name=f"dispatch.{name}", stage=Stage.DISPATCH, run=_after_ready(plant, writer.run)),
         *feature_loops(plant, account),
     ]
+
+
+def desk_loops(plant: Plant, desk: OpenDesk) -> list[Loop]:
+    """Return the loops of one desk; in shadow it is read and nothing is sent."""
+    reading = TicketReading(desk, store=plant.store, intake=plant.intake, clock=plant.clock)
+    loops = [
+        Loop(name=f"tickets.{desk.name}", stage=Stage.READERS, run=_after_ready(plant, reading.run_feed)),
+        Loop(name=f"found.{desk.name}", stage=Stage.READERS, run=_after_ready(plant, reading.run_found)),
+    ]
+    if not plant.house.shadow:
+        language = plant.house.waiting.language
+        drafting = Drafting(desk.desk.profile, texts=plant.texts, language=language)
+        sending = Sending(desk, store=plant.store, intake=plant.intake, clock=plant.clock, drafting=drafting)
+        loops.append(Loop(name=f"sending.{desk.name}", stage=Stage.DISPATCH, run=_after_ready(plant, sending.run)))
+    return loops
 
 
 def feature_loops(plant: Plant, account: Account) -> list[Loop]:
@@ -160,9 +194,11 @@ def _reading(
     return run
 
 
-def _after_ready(plant: Plant, writer: Dispatch | Shadow) -> Callable[[asyncio.Event], Awaitable[None]]:
+def _after_ready(
+    plant: Plant, loop: Callable[[asyncio.Event], Awaitable[None]]
+) -> Callable[[asyncio.Event], Awaitable[None]]:
     async def run(stop: asyncio.Event) -> None:
         await plant.ready.wait()
-        await writer.run(stop)
+        await loop(stop)
 
     return run

@@ -34,6 +34,7 @@ from syncd.engine.replan import replan
 from syncd.engine.rules import House
 from syncd.engine.stock import Refused, StockFact, take_stock
 from syncd.engine.targets import retarget
+from syncd.engine.waitfacts import WaitingFact, take_waiting
 from syncd.engine.work import Hint, Work
 from syncd.store import accounts, inbox, listings
 from syncd.store.inbox import Received
@@ -86,6 +87,8 @@ def decide(conn: Connection, group: Sequence[Received], *, house: House, now: In
                 return _take_outcomes(conn, group, house=house, now=now)
             case BrakeFact() as fact:
                 _take_brake(conn, fact, house=house, now=now)
+            case fact if isinstance(fact, WaitingFact):
+                return _take_waiting(conn, first, fact, house=house, now=now)
             case fact if isinstance(fact, StockFact):
                 return _take_stock(conn, first, fact, house=house, now=now)
             case fact:
@@ -173,6 +176,18 @@ def _take_other(conn: Connection, fact: Fact, *, house: House, now: Instant) -> 
             raise Refused(f"a fact that nobody decides: {type(fact).__name__}")
     replan(work)
     work.flush()
+    return work.hints
+
+
+def _take_waiting(
+    conn: Connection, received: Received, fact: WaitingFact, *, house: House, now: Instant
+) -> set[tuple[AccountId, Hint]]:
+    """Apply a fact of those who wait; refused, nothing of it is left."""
+    work = Work(conn, house=house, now=now)
+    with conn.begin_nested():
+        take_waiting(work, fact, received.inbox_id)
+        replan(work)
+        work.flush()
     return work.hints
 
 

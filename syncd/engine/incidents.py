@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -16,10 +16,11 @@ from syncd.core.crossings import incidents as dips_of
 from syncd.core.history import History
 from syncd.core.incidents import LETTERS, Alternative, Choice, Finding, OpenOrder, examine, lines_of, may_send, offer
 from syncd.core.restock import event_of
-from syncd.core.terms import SECOND_US, Instant
+from syncd.core.terms import SECOND_US, AccountId, Instant
 from syncd.core.tickets import EventId, Priority
 from syncd.engine.plant import Plant
 from syncd.engine.timing import nap
+from syncd.engine.work import Hint
 from syncd.settings.windows import read_zone
 from syncd.store import changes, incidents, outbox, tickets, waiting
 from syncd.store.changes import ChangeKind, Content, NewChange
@@ -34,6 +35,8 @@ BACK_US: Final = 3 * 86_400 * SECOND_US
 """So much of a SKU's history before its alert is looked at."""
 MOST_SENT: Final = 50
 """Apologies of one incident that go by themselves, where a rule lets them; the others wait for a person."""
+MOST_TASKS: Final = 1_000_000
+"""Tasks reach agents alone, so that no limit of letters binds them."""
 HELD: Final = "an apology waits for a person"
 
 _log = structlog.get_logger("syncd.incidents")
@@ -85,6 +88,8 @@ class IncidentWatch:
         number = await self._plant.store.write(lambda conn: self._open(conn, case, now))
         if number is None:
             return 0
+        for desk in self._plant.desks:
+            self._plant.wake(AccountId(desk), Hint.WRITE)
         finding = case.finding
         told = {"sku": dip.sku, "cause": finding.cause.value, "short": finding.short, "orders": len(finding.losers)}
         _log.warning("incident.opened", incident=number, **told)
@@ -129,40 +134,53 @@ class IncidentWatch:
         if number is None:
             return None
         sends = may_send(finding.cause, self._rules.automatic)
-        answered = self._apologise(conn, case, now, sends=sends)
+        answered, tasks = self._apologise(conn, case, now, sends=sends)
         every = {f"{loser.account}/{loser.order_id}" for loser in finding.losers}
         incidents.note_told(
             conn,
             number,
-            drafted=sorted(() if sends else answered),
+            drafted=sorted(tasks if sends else answered | tasks),
             sent=sorted(answered if sends else ()),
-            untold=sorted(every - answered),
+            untold=sorted(every - answered - tasks),
         )
         body = {"incident": number, "sku": case.dip.sku, "cause": finding.cause.value, "short": finding.short}
         told = self._plant.house.events("incident", key=case.dip.sku, body=msgspec.json.encode(body))
         outbox.put(conn, told, now=now)
         return number
 
-    def _apologise(self, conn: Connection, case: Case, now: Instant, *, sends: bool) -> set[str]:
-        """Write apologies on the tickets of those who lose; return the orders that have one."""
+    def _apologise(self, conn: Connection, case: Case, now: Instant, *, sends: bool) -> tuple[set[str], set[str]]:
+        """Write apologies on the tickets of those who lose, and tasks with them for those who have no ticket.
+
+        Return the orders of both.
+        """
         losers = {(loser.order_id, loser.line_id): loser for loser in case.finding.losers}
         orders = incidents.order_rows(conn, case.finding.losers)
         waits = [entry for entry in waiting.of_orders(conn, list(orders)) if entry.closed_at is None]
         known = tickets.of_entries(conn, [entry.id for entry in waits])
-        new: list[NewChange] = []
-        answered: set[str] = set()
+        letters: dict[str, list[NewChange]] = {}
+        tasks: dict[str, list[NewChange]] = {}
         for entry in waits:
             loser = losers.get((orders[entry.order_row or 0], entry.line_id))
             if loser is None:
                 continue
-            mine = [ticket for ticket in known.get(entry.id, ()) if not ticket.frozen]
+            name = f"{loser.account}/{loser.order_id}"
             content = _content(entry, loser, case)
-            new += [_change(case, ticket.id, ticket.desk, entry, content) for ticket in mine]
-            answered |= {f"{loser.account}/{loser.order_id}" for _ in mine}
-        changes.add(conn, new, limit=MOST_SENT if sends else 0, now=now)
+            mine = [ticket for ticket in known.get(entry.id, ()) if not ticket.frozen]
+            if mine:
+                letters[name] = [_change(case, ticket.id, ticket.desk, entry, content) for ticket in mine]
+            elif (desk := self._desk_of(entry)) is not None:
+                reaches = desk == entry.account or entry.contact_id is not None
+                (letters if reaches else tasks)[name] = [_opening(case, desk, entry, content)]
+        changes.add(conn, [one for new in letters.values() for one in new], limit=MOST_SENT if sends else 0, now=now)
         if not sends:
             incidents.explain_held(conn, case.event, reason=HELD)
-        return answered
+        changes.add(conn, [one for new in tasks.values() for one in new], limit=MOST_TASKS, now=now)
+        return set(letters), set(tasks)
+
+    def _desk_of(self, entry: Entry) -> str | None:
+        """Return where a ticket is opened for somebody: at the channel of the order, or at the shop's desk."""
+        rules = self._plant.house.waiting
+        return entry.account if AccountId(entry.account) in rules.writes else rules.desk
 
 
 def _history(conn: Connection, dip: Dip) -> History | None:
@@ -180,6 +198,19 @@ def _change(case: Case, ticket_row: int, desk: str, entry: Entry, content: Conte
         ticket_row=ticket_row,
         message=LETTERS[case.finding.cause].value,
         content=content,
+    )
+
+
+def _opening(case: Case, desk: str, entry: Entry, content: Content) -> NewChange:
+    return NewChange(
+        desk=desk,
+        key=f"e{entry.id}:{case.event}",
+        event=case.event,
+        kind=ChangeKind.CREATE,
+        entry_id=entry.id,
+        ticket_row=None,
+        message=LETTERS[case.finding.cause].value,
+        content=replace(content, sku=case.dip.sku, quantity=entry.quantity, order_number=entry.order_number),
     )
 
 

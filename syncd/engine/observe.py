@@ -13,6 +13,7 @@ from syncd.core.kits import explode
 from syncd.core.ledger import MovementKind, Posting
 from syncd.core.shown import Base, Effect, Reading
 from syncd.core.terms import SECOND_US, UNPLACED, AccountId, Instant, Outcome, OutcomeKind, Seen, Span
+from syncd.engine import adopting
 from syncd.engine.belief import history_of
 from syncd.engine.gating import note_end, note_reading
 from syncd.engine.orders import apply_mapped, lift
@@ -63,7 +64,8 @@ def take_seen(work: Work, fact: SeenFact) -> None:
             if claim is not None:
                 open_ = writes.get(listing.id, ())
                 note_reading(claim, shown.shown(told), open_, value=seen.quantity, until=seen.answered_at)
-            _take_reading(work, rules, listing, reading)
+            clear = not (listing.in_flight or writes.get(listing.id))
+            _take_reading(work, rules, listing, reading, clear=clear)
 
 
 def _by_ref(work: Work, account: AccountId, seen: Sequence[Seen]) -> dict[object, Listing]:
@@ -82,13 +84,17 @@ def _vanish(work: Work, listing: Listing, at: Instant) -> None:
     work.stir(listing)
 
 
-def _take_reading(work: Work, rules: Rules, listing: Listing, reading: Reading) -> None:
+def _take_reading(work: Work, rules: Rules, listing: Listing, reading: Reading, *, clear: bool) -> None:
     before = (listing.low or 0, listing.high or 0)
     work.rebase(listing, reading.base)
     known = listing.sku_id is not None and listing.target is not None and _released(work, rules.account)
-    if reading.missing and known:
+    if not known:
+        return
+    if rules.adopts:
+        reading = adopting.watch(work, rules, listing, reading, clear=clear)
+    if reading.missing:
         _suspect(work, rules, listing, reading)
-    if reading.surplus and known:
+    if reading.surplus:
         _surplus(work, rules, listing, before)
 
 
@@ -325,21 +331,14 @@ def _let_go(work: Work, suspect: Suspect) -> None:
     units = suspect.remaining
     if units <= 0:
         return
+    if rules is not None and rules.adopts and not adopting.read_again(work, suspect, skew_us=rules.skew_us):
+        return
     work.load_skus((suspect.sku_id,))
     lift(work, suspect, units, cause="no order came for it")
     if rules is not None and not rules.adopts:
         _fell_by_hand(work, rules, suspect, units)
     if rules is not None and rules.adopts:
-        posting = Posting(
-            reference=f"adopted:{suspect.id}",
-            sku_id=suspect.sku_id,
-            location=suspect.location,
-            kind=MovementKind.ADJUST,
-            on_hand=-units,
-        )
-        work.post(
-            posting, source=suspect.account, at=suspect.until, reason="a person lowered the number at the channel"
-        )
+        adopting.missing(work, rules, suspect, units)
 
 
 def _fell_by_hand(work: Work, rules: Rules, suspect: Suspect, units: int) -> None:

@@ -11,7 +11,8 @@ import msgspec
 from syncd.core.ledger import Comparison, MovementKind, Posting, Standing, compare
 from syncd.core.shown import Effect, spent
 from syncd.core.suspects import Missing, explained
-from syncd.core.terms import AccountId, CancelledBy, OrderLine, OrderSnapshot, SkuId, Span
+from syncd.core.terms import AccountId, CancelledBy, Give, OrderLine, OrderSnapshot, SkuId, Span
+from syncd.engine import adopting
 from syncd.engine.demand import Sold
 from syncd.engine.placing import OrderShelf, Stated
 from syncd.engine.replan import sold_here
@@ -61,6 +62,7 @@ def take_orders(work: Work, stated: Sequence[Stated]) -> None:
             heads.append(head)
             changes.append(_Change(account=account, order=order, found=found, known=before))
     ids = ledger.save_orders(work.conn, heads) if heads else {}
+    work.stated.update(ids.values())
     ledger.save_lines(work.conn, _line_rows(ids, changes))
     told = {(change.account, change.order.order_id): change.order.delivery for change in changes}
     deliveries.save(work.conn, {ids[key]: delivery for key, delivery in told.items() if delivery is not None})
@@ -125,12 +127,13 @@ def _line_rows(ids: dict[tuple[str, str], int], changes: Iterable[_Change]) -> l
 
 def _apply(work: Work, change: _Change, shelf: OrderShelf) -> None:
     account, order, found = change.account, change.order, change.found
-    spans = {line.line_id: line.take for line in order.lines}
+    lines = {line.line_id: line for line in order.lines}
     for posting in found.postings:
         at = order.ordered_at if posting.kind is MovementKind.COMMIT else order.read_at
         work.post(posting, source=account, at=at)
         if posting.kind is MovementKind.COMMIT:
-            _consume(work, account, posting, spans.get(_line_of(order, posting)))
+            work.bought[account, posting.sku_id] = work.bought.get((account, posting.sku_id), 0) + posting.committed
+            _consume(work, account, posting, lines.get(_line_of(order, posting)))
     rules = work.house.rules.get(account)
     if rules is not None and found.standing is not Standing.IGNORED:
         for line in order.lines:
@@ -202,12 +205,17 @@ def _note_demand(work: Work, account: AccountId, order: OrderSnapshot, shelf: Or
         work.sold.append(Sold(account=account, at=min(order.ordered_at, work.now), lines=tuple(lines)))
 
 
-def _consume(work: Work, account: AccountId, posting: Posting, take: Span | None) -> None:
-    """Let an order that may lie in the span of a suspect sale consume its hold."""
-    left = posting.committed
-    if take is None or left <= 0 or not work.present.suspects:
-        return
+def _consume(work: Work, account: AccountId, posting: Posting, line: OrderLine | None) -> None:
+    """Let an order that may lie in the span of a suspect sale consume its hold.
+
+    Units that the channel gives back by itself explain none: they are there again, so others are missing.
+    """
+    take = None if line is None else line.take
+    left = posting.committed if line is None else posting.committed * _kept_share(line) // max(1, line.quantity)
     rules = work.house.rules.get(account)
+    adopts = rules is not None and rules.adopts
+    if take is None or left <= 0 or not (work.present.suspects or adopts):
+        return
     skew = 0 if rules is None else rules.skew_us
     found = _open_suspects(work, account, posting.sku_id)
     wide = Span(earliest=take.earliest - skew, latest=None if take.latest is None else take.latest + skew)
@@ -215,6 +223,13 @@ def _consume(work: Work, account: AccountId, posting: Posting, take: Span | None
     for suspect, used in zip(found, parts, strict=True):
         if used:
             lift(work, suspect, used, cause=f"order {posting.reference}")
+    if adopts and left > sum(parts):
+        adopting.told(work, account, posting.sku_id, wide, orders=left - sum(parts))
+
+
+def _kept_share(line: OrderLine) -> int:
+    """Return the units of a line that the channel does not give back."""
+    return max(0, line.quantity - sum(give.quantity for give in line.gives))
 
 
 def lift(work: Work, suspect: Suspect, units: int, *, cause: str) -> None:
@@ -253,8 +268,19 @@ def _note_effects(work: Work, rules: Rules, change: _Change, line: OrderLine, wh
                 listing.held = ""
                 work.stir(listing)
             _note(work, rules, listing, name, units=give.quantity, span=give.span, maybe=len(where) > 1)
+            if rules.adopts:
+                _reverse(work, rules, listing, change, line, give)
         if rules.absolute and before == 0 and takes:
             sold_here(listing, line.quantity, change.order.ordered_at)
+
+
+def _reverse(work: Work, rules: Rules, listing: Listing, change: _Change, line: OrderLine, give: Give) -> None:
+    """Let a restore that is told for the first time reverse a hand edit that it explains."""
+    known = None if change.known is None else change.known.order.lines.get(line.line_id)
+    before = 0 if known is None else known.cancelled + known.returned
+    fresh = min(give.quantity, line.cancelled + line.returned - before)
+    if listing.sku_id is not None and fresh > 0:
+        adopting.told(work, rules.account, listing.sku_id, _widened(give.span, rules), gives=fresh)
 
 
 def _takes(order: OrderSnapshot, line: OrderLine, take: Span, before: int) -> Iterable[tuple[str, int, Span]]:

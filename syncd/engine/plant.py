@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from syncd.core.terms import AccountId, Instant
+from syncd.core.tickets import DeskId
 from syncd.engine.channels import Roster
+from syncd.engine.desks import Desks
 from syncd.engine.errands import Errands
 from syncd.engine.intake import Intake
 from syncd.engine.rules import House
@@ -40,6 +42,8 @@ class Plant:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     house: House = field(default_factory=House)
     tells: list[asyncio.Event] = field(default_factory=list)
+    serves: asyncio.Event = field(default_factory=asyncio.Event)
+    desks: Desks = field(default_factory=dict)
     counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
     """What was answered to programs and customers, by names of few values; metrics tell it."""
     proof_key: bytes = field(default=b"", repr=False)
@@ -55,6 +59,10 @@ class Plant:
         if hint is Hint.TELL:
             for told in self.tells:
                 told.set()
+        if hint is Hint.SERVE:
+            self.serves.set()
+        if (desk := self.desks.get(DeskId(name))) is not None:
+            desk.wake(hint)
         account = self.roster.get(name)
         if account is not None:
             account.wake(hint)

@@ -12,8 +12,10 @@ from syncd.core.exposure import decay, margin
 from syncd.core.plan import Idle, Lane, Look, Send, Step, View, Wait, decide, lane_of_certain
 from syncd.core.shown import Effect, Range
 from syncd.core.terms import SECOND_US, AccountId, Instant, SkuId
+from syncd.engine.adopting import ADOPTING
 from syncd.engine.belief import range_of, watermark
 from syncd.engine.gating import Gate
+from syncd.engine.line import settle
 from syncd.engine.rooms import backorder
 from syncd.engine.rules import Rules
 from syncd.engine.targets import retarget
@@ -33,6 +35,7 @@ _NO_WRITES: Sequence[Unsettled] = ()
 
 def replan(work: Work) -> None:
     """Bring targets, beliefs and lanes of everything touched up to date, and say what changed."""
+    settle(work)
     retarget(work)
     work.flush_effects()
     judge(work)
@@ -78,7 +81,7 @@ def _certain(listing: Listing, rules: Rules) -> bool:
     """Say whether it is known what a listing shows, not less than its target, and nothing is in the way of a write."""
     if listing.base is None or listing.target is None or listing.base.value < listing.target:
         return False
-    free = not (listing.stale or listing.parked or listing.vanished)
+    free = not (listing.stale or listing.parked or listing.vanished or listing.held == ADOPTING)
     return free and (listing.demand <= 0 or not rules.absolute)
 
 
@@ -125,6 +128,7 @@ def view_of(
         last_open=last,
         settled_at=max(x.write.until for x in writes) + rules.staleness_us if writes else None,
         stale=listing.stale,
+        doubted=listing.held == ADOPTING,
         ceiling=None if limit is None else limit[0],
         ceiling_at=None if limit is None else limit[1],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from syncd.core import kits
 from syncd.core.exposure import Policy, overlay
@@ -15,18 +15,23 @@ from syncd.store import arrivals, policies, seasons
 Places = tuple[Location, ...]
 
 
-def available_at(work: Work, sku_id: SkuId, where: Iterable[Location]) -> int:
-    """Return what is available of a SKU, or of a kit, at these locations together."""
+def available_at(work: Work, sku_id: SkuId, where: Iterable[Location], account: AccountId | None = None) -> int:
+    """Return what is available of a SKU, or of a kit, at these locations together.
+
+    To an account what is held for those who wait there is available too.
+    """
     where = tuple(where)
+    own = {} if account is None else work.opened_for.get(account, {})
     parts = work.kits.get(sku_id)
     if not parts:
-        return _sum(work, sku_id, where)
-    return kits.available((_sum(work, part, where), quantity) for part, quantity in parts)
+        return _sum(work, sku_id, where, own)
+    return kits.available((_sum(work, part, where, own), quantity) for part, quantity in parts)
 
 
-def _sum(work: Work, sku_id: SkuId, where: Places) -> int:
+def _sum(work: Work, sku_id: SkuId, where: Places, own: Mapping[tuple[SkuId, Location], int]) -> int:
     shelf = work.shelf(sku_id)
-    return sum(shelf[place].available for place in where if place in shelf)
+    units = sum(shelf[place].available for place in where if place in shelf)
+    return units + sum(own.get((sku_id, place), 0) for place in where) if own else units
 
 
 class Rooms:
@@ -34,14 +39,15 @@ class Rooms:
 
     def __init__(self, work: Work) -> None:
         self._work = work
-        self._known: dict[tuple[SkuId, Places, bool], int] = {}
+        self._known: dict[tuple[SkuId, Places, bool, AccountId | None], int] = {}
 
-    def at(self, sku_id: SkuId, where: Places, policy: Policy) -> int:
+    def at(self, sku_id: SkuId, where: Places, policy: Policy, account: AccountId) -> int:
         """Return what a listing with this policy may count on at some places, and where no place is told."""
-        key = (sku_id, where, policy.preorder)
+        own = account if account in self._work.opened_for else None
+        key = (sku_id, where, policy.preorder, own)
         found = self._known.get(key)
         if found is None:
-            found = available_at(self._work, sku_id, (*where, UNPLACED))
+            found = available_at(self._work, sku_id, (*where, UNPLACED), own)
             if policy.preorder:
                 found += coming(self._work, sku_id)
             self._known[key] = found

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from syncd.core.brake import BrakeRule
 from syncd.core.exposure import Policy, overlay
 from syncd.core.plan import Pace
+from syncd.core.restock import Line
 from syncd.core.season import Season, expected_demand, in_force
 from syncd.core.terms import SECOND_US, AccountId, Instant, Location
+from syncd.core.tickets import DeskId, Language
 from syncd.engine.lags import Lags
 from syncd.engine.outlook import Outlook
 from syncd.sdk.channel import Profile, WriteMode
@@ -77,6 +79,31 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitRules:
+    """How those who wait are treated.
+
+    `line` is who is served first. `hold_us` is for how long units are kept for an entry without an order, `tell_us` how
+    long channels stay closed at most while those who wait are told. Above `most_messages` of one event a person
+    decides. `margin_days` are laid on a supplier's day before it is promised. `authorised_us` is for how long a payment
+    that is only authorised holds. `desk` opens tickets for those who have none (None: nobody does). `private` are the
+    accounts that sell in private, `writes` those that can write to a customer by themselves.
+    """
+
+    line: Line = Line.OLDEST
+    hold_us: int = 2 * DAY_US
+    tell_us: int = 300 * SECOND_US
+    most_messages: int = 500
+    margin_days: int = 2
+    authorised_us: int = 7 * DAY_US
+    language: Language = Language.JA
+    zone: str = "Asia/Tokyo"
+    desk: DeskId | None = None
+    desks: frozenset[DeskId] = frozenset()
+    private: frozenset[AccountId] = frozenset()
+    writes: frozenset[AccountId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class House:
     """What is the same for all accounts. `sinks` are the outbox sinks that somebody reads; `low_stock` in units.
 
@@ -91,6 +118,7 @@ class House:
     brake: BrakeRule = field(default_factory=BrakeRule)
     low_stock: int = 0
     shadow: bool = False
+    waiting: WaitRules = field(default_factory=WaitRules)
     seasons: tuple[Season, ...] = ()
     lags: Lags = field(default_factory=Lags, compare=False)
     outlook: Outlook = field(default_factory=Outlook, compare=False)
@@ -99,6 +127,11 @@ class House:
     def events(self, kind: str, *, key: str, body: bytes) -> list[outbox.Event]:
         """Return something to tell, once for each sink that carries events."""
         return [outbox.Event(sink=sink, key=key, type=kind, body=body) for sink in sorted(self.sinks)]
+
+    @property
+    def senders(self) -> frozenset[AccountId]:
+        """Return the names of all that may have something to send to customers."""
+        return frozenset(AccountId(desk) for desk in self.waiting.desks) | self.waiting.writes
 
     def __post_init__(self) -> None:
         """Tell the lags what channels promise: how late an order is in the feed, how long a write usually takes."""

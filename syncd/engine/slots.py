@@ -60,7 +60,7 @@ def slot_of(sku_id: SkuId, rules: Rules, policy: Policy, group: Sequence[Listing
     where = next(iter(places))
     if len(places) > 1:
         where = tuple(sorted({location for one in places for location in one}))
-    available = rooms.at(sku_id, where, policy)
+    available = rooms.at(sku_id, where, policy, rules.account)
     return Slot(
         rules=rules,
         policy=policy,

@@ -25,7 +25,7 @@ from syncd.core.season import Season
 from syncd.core.terms import AccountId, Sku, SkuId
 from syncd.engine.orders import apply_mapped
 from syncd.engine.rooms import load_policies
-from syncd.engine.work import Work
+from syncd.engine.work import CameIn, Work
 from syncd.store import ledger, listings, open_lines
 from syncd.store.ledger import KnownSku
 from syncd.store.open_lines import OpenLine
@@ -80,17 +80,19 @@ def slice_of(fact: F, start: int, size: int) -> F:
     return replace(fact, rows=fact.rows[start : start + size])  # type: ignore[arg-type]  # rows keep their own type
 
 
-def _known(work: Work, codes: Collection[Sku]) -> dict[Sku, KnownSku]:
+def known_skus(work: Work, codes: Collection[Sku]) -> dict[Sku, KnownSku]:
+    """Return these SKUs, with their kits and balances in hand; refuses those that nobody knows."""
     found = ledger.skus_by_code(work.conn, codes)
     unknown = sorted(set(codes).difference(found))
     if unknown:
-        raise Refused(f"unknown SKU: {_some(unknown)}; make it known by `syncd skus import`")
+        raise Refused(f"unknown SKU: {some(unknown)}; make it known by `syncd skus import`")
     work.load_skus([known.sku_id for known in found.values()])
     work.load_shelves([known.sku_id for known in found.values()])
     return found
 
 
-def _some(names: Sequence[str], most: int = 10) -> str:
+def some(names: Sequence[str], most: int = 10) -> str:
+    """Return the first of many names, and how many more there are."""
     rest = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + rest
 
@@ -98,11 +100,11 @@ def _some(names: Sequence[str], most: int = 10) -> str:
 def _check_rows(rows: Iterable[Any], *, wrong: Callable[[Any], str]) -> None:
     problems = [f"row {number}, {row.sku}: {why}" for number, row in enumerate(rows, 1) if (why := wrong(row))]
     if problems:
-        raise Refused(_some(problems))
+        raise Refused(some(problems))
 
 
 def _count(work: Work, fact: CountFact, offset: int) -> None:
-    known = _known(work, {row.sku for row in fact.rows})
+    known = known_skus(work, {row.sku for row in fact.rows})
     _check_rows(fact.rows, wrong=lambda row: _wrong_count(work, row, known))
     for number, row in enumerate(fact.rows, offset):
         sku = known[row.sku]
@@ -138,7 +140,7 @@ def _wrong_count(work: Work, row: Any, known: Mapping[Sku, KnownSku]) -> str:
 
 
 def _move(work: Work, fact: MoveFact, offset: int) -> None:
-    known = _known(work, {row.sku for row in fact.rows})
+    known = known_skus(work, {row.sku for row in fact.rows})
     _check_rows(fact.rows, wrong=lambda row: _wrong_move(work, fact, row, known))
     kinds = {
         StockMove.RECEIVE: MovementKind.RECEIVE,
@@ -154,6 +156,9 @@ def _move(work: Work, fact: MoveFact, offset: int) -> None:
             on_hand=row.quantity,
         )
         work.post(posting, source=fact.source, at=fact.at, reason=fact.reason, actor=fact.actor)
+        if fact.move is StockMove.RECEIVE:
+            reference = f"{fact.reference}:{number}"
+            work.came_in.append(CameIn(posting=posting, source=fact.source, reference=reference, at=fact.at))
 
 
 def _wrong_move(work: Work, fact: MoveFact, row: Any, known: Mapping[Sku, KnownSku]) -> str:
@@ -171,7 +176,7 @@ def _wrong_move(work: Work, fact: MoveFact, row: Any, known: Mapping[Sku, KnownS
 def _skus(work: Work, fact: SkuFact) -> None:
     ledger.add_skus(work.conn, {row.sku: row.title for row in fact.rows})
     parts = {part for row in fact.rows for part, _ in row.components}
-    known = _known(work, {row.sku for row in fact.rows} | parts)
+    known = known_skus(work, {row.sku for row in fact.rows} | parts)
     ledger.set_title(work.conn, {known[row.sku].sku_id: row.title for row in fact.rows if row.title})
     for row in fact.rows:
         if row.components:
@@ -188,7 +193,7 @@ def _check_skus(work: Work, fact: SkuFact) -> None:
     found = ledger.skus_by_code(work.conn, parts.union(codes))
     unknown = sorted(parts.difference(found).difference(codes))
     if unknown:
-        raise Refused(f"unknown SKU: {_some(unknown)}; make it known by `syncd skus import`")
+        raise Refused(f"unknown SKU: {some(unknown)}; make it known by `syncd skus import`")
     work.load_skus([known.sku_id for known in found.values()])
     # SKUs that are not known yet stand under numbers that no known one has.
     ids = {code: SkuId(-number) for number, code in enumerate(codes, 1)}
@@ -231,14 +236,14 @@ def _make_kit(work: Work, row: Any, known: Mapping[Sku, KnownSku]) -> None:
 
 def _map(work: Work, fact: MappingFact, *, trial: bool) -> None:
     codes = {row.sku for row in fact.rows if row.sku is not None}
-    known = _known(work, codes) if codes else {}
+    known = known_skus(work, codes) if codes else {}
     for account in {row.account for row in fact.rows}:
         rows = [row for row in fact.rows if row.account == account]
         found = work.keep(listings.by_remote(work.conn, account, {row.ref.remote_id for row in rows}))
         by_ref = {listing.ref: listing for listing in found if listing.account == account}
         unknown = sorted(row.ref.remote_id for row in rows if row.ref not in by_ref)
         if unknown:
-            raise Refused(f"{account} has no listing {_some(unknown)}; refresh its catalogue")
+            raise Refused(f"{account} has no listing {some(unknown)}; refresh its catalogue")
         moves = [(by_ref[row.ref], None if row.sku is None else known[row.sku].sku_id) for row in rows]
         lines = open_lines.of_listings(work.conn, account, {row.ref.remote_id for row in rows})
         for listing, sku_id in moves:
@@ -268,6 +273,7 @@ def _move_lines(work: Work, account: AccountId, lines: Iterable[OpenLine], sku_i
                 work.post(posting, source=account, at=work.now, reason="its listing was mapped to another SKU")
         if not trial:
             open_lines.move(work.conn, line, sku_id)
+            work.stated.add(line.order_row)
 
 
 def _map_one(work: Work, listing: Any, sku_id: SkuId | None) -> None:
@@ -282,7 +288,7 @@ def _map_one(work: Work, listing: Any, sku_id: SkuId | None) -> None:
 
 
 def _policies(work: Work, fact: PolicyFact) -> None:
-    known = _known(work, {row.sku for row in fact.rows})
+    known = known_skus(work, {row.sku for row in fact.rows})
     _check_rows(fact.rows, wrong=_wrong_policy)
     ids = [sku.sku_id for sku in known.values()]
     load_policies(work, ids)

@@ -10,6 +10,7 @@ from syncd.core.exposure import Exposure
 from syncd.core.facts import AccountState
 from syncd.core.shown import Range
 from syncd.core.terms import AccountId, SkuId
+from syncd.engine.adopting import ended_by_fall
 from syncd.engine.belief import range_of
 from syncd.engine.rooms import Places, Rooms, load_policies, policy_of
 from syncd.engine.rules import Rules
@@ -30,7 +31,9 @@ def retarget(work: Work) -> None:
     work.load_skus(work.touched)
     affected = set(work.touched)
     affected.update(kit for kit, parts in work.kits.items() if any(part in work.touched for part, _ in parts))
-    work.load_shelves({part for sku in affected for part, _ in work.kits.get(sku, ((sku, 1),))})
+    parts_of = {part for sku in affected for part, _ in work.kits.get(sku, ((sku, 1),))}
+    work.load_shelves(parts_of)
+    work.load_opened(parts_of)
     load_policies(work, affected)
     work.keep(listings.of_skus(work.conn, affected, known=work.listings))
     by_sku: dict[SkuId, dict[AccountId, list[Listing]]] = defaultdict(lambda: defaultdict(list))
@@ -118,6 +121,7 @@ def _ambiguous(group: list[Listing], rules: Rules) -> set[int]:
 
 def _set_target(work: Work, listing: Listing, target: int | None) -> None:
     if listing.target != target:
+        listing.held = "" if ended_by_fall(listing, target) else listing.held
         listing.target = target
         work.stir(listing)
 
@@ -135,7 +139,7 @@ def _allotments(work: Work, sku_id: SkuId, slots: Sequence[Slot], rooms: Rooms) 
         Stand(
             weight=weight / len(slot.listings),
             shows=max(0, ranges[listing.id].high),
-            most=min(slot.most, max(0, rooms.at(sku_id, places_of(listing, slot), slot.policy))),
+            most=min(slot.most, max(0, rooms.at(sku_id, places_of(listing, slot), slot.policy, listing.account))),
             fixed=_is_fixed(work, slot),
             costly=slot.rules.absolute,
         )
@@ -143,7 +147,7 @@ def _allotments(work: Work, sku_id: SkuId, slots: Sequence[Slot], rooms: Rooms) 
         for listing in slot.listings
     ]
     everywhere = tuple(sorted({place for slot in slots for place in slot.where}))
-    units = max(rooms.at(sku_id, everywhere, slot.policy) for slot in slots)
+    units = max(rooms.at(sku_id, everywhere, slot.policy, slot.account) for slot in slots)
     if work.kits:
         units = int(units * forecast(work, sku_id).own)
     parts = allot(units, stands)

@@ -10,17 +10,18 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection
 
-from syncd.core.terms import SECOND_US, Instant
-from syncd.core.tickets import DeskId, Language, Priority, TicketStatus
-from syncd.core.timerules import Case, Due, Limits, Quiet, Rule, due
+from syncd.core.terms import SECOND_US, AccountId, Instant
+from syncd.core.tickets import DeskId, Language, Priority, TicketState, TicketStatus
+from syncd.core.timerules import MESSAGES, Case, Due, Limits, Quiet, Rule, due
 from syncd.engine.plant import Plant
 from syncd.engine.timing import nap
+from syncd.engine.work import Hint
 from syncd.sdk.desk import DeskProfile
 from syncd.settings import TimeRules
 from syncd.settings.windows import read_quiet, read_zone
 from syncd.store import changes, clockwork
 from syncd.store.changes import ChangeKind, Content, NewChange
-from syncd.store.clockwork import Waiter, event_for
+from syncd.store.clockwork import Unheard, Waiter, event_for
 
 LOOK_S: Final = 300.0
 """How often everybody who waits is looked at; first contact has an hour of slack before quiet hours."""
@@ -70,12 +71,70 @@ class TimeKeeping:
             if ids:
                 made += await self._act(ids)
             if last is None:
-                return made
+                return made + await self._greet()
             after = last
+
+    async def _greet(self) -> int:
+        """Open a ticket for those who have none and were told nothing in time: their first contact."""
+        now, made, after = self._plant.clock.now(), 0, 0
+        before = now - self._limits.first_contact_us // 2
+        while self._limits.first_contact_us:
+            last, count = await self._plant.store.write(
+                lambda conn, after=after: self._open(conn, before, after, now)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+            )
+            made += count
+            if last is None:
+                break
+            after = last
+        if made:
+            self._wake_desks()
+            _log.info("timerule.due", rule=Rule.FIRST_CONTACT.value, count=made)
+        return made
+
+    def _wake_desks(self) -> None:
+        for desk in self._plant.desks:
+            self._plant.wake(AccountId(desk), Hint.WRITE)
+
+    def _open(self, conn: Connection, before: Instant, after: int, now: Instant) -> tuple[int | None, int]:
+        """Open tickets for a piece of those who never heard of the shop; return its last, and how many were opened."""
+        found = clockwork.unheard(conn, before=before, after=after, limit=PIECE)
+        new = [change for one in found if (change := self._opening(one, now)) is not None]
+        changes.add(conn, new, limit=MOST_MESSAGES, now=now)
+        return found[-1].entry_id if len(found) == PIECE else None, len(new)
+
+    def _opening(self, one: Unheard, now: Instant) -> NewChange | None:
+        """Return the ticket to be opened for somebody; None where it is quiet, or nobody could open one."""
+        rules, quiet = self._plant.house.waiting, self._quiet(one.language, now)
+        case = Case(since=one.since, state=TicketState.PENDING, status=TicketStatus.OPEN)
+        desk = DeskId(one.account) if one.own and AccountId(one.account) in rules.writes else rules.desk
+        wanted = [found for found in due(case, self._limits, quiet, now=now) if found.rule is Rule.FIRST_CONTACT]
+        if desk is None or not wanted:
+            return None
+        event = event_for(Rule.FIRST_CONTACT.value, one.entry_id, one.since)
+        return NewChange(
+            desk=desk,
+            key=f"e{one.entry_id}:{event}",
+            event=event,
+            kind=ChangeKind.CREATE,
+            entry_id=one.entry_id,
+            ticket_row=None,
+            message=MESSAGES[Rule.FIRST_CONTACT].value,
+            content=Content(
+                state=TicketState.PENDING.value,
+                sku=one.sku,
+                quantity=one.quantity,
+                order_number=one.order_number,
+                expected=one.expected,
+                amount=one.amount,
+                language=one.language,
+                values=_words(one),
+            ),
+        )
 
     async def _act(self, entry_ids: Collection[int]) -> int:
         now = self._plant.clock.now()
         rules = await self._plant.store.write(lambda conn: self._write(conn, entry_ids, now))
+        self._wake_desks()
         for rule in sorted(set(rules)):
             _log.info("timerule.due", rule=rule.value, count=rules.count(rule))
         return len(rules)
@@ -142,14 +201,6 @@ def case_of(waiter: Waiter, profile: DeskProfile) -> Case:
 
 def _change(waiter: Waiter, one: Due) -> NewChange:
     event = event_for(one.rule.value, waiter.entry_id, one.anchor)
-    values = {
-        "product": waiter.title or waiter.sku,
-        "quantity": str(waiter.quantity),
-        "order_number": waiter.order_number,
-        "expected": waiter.expected,
-        "amount": waiter.amount,
-        "currency": waiter.currency,
-    }
     priority = _PRIORITIES.get(one.rule)
     return NewChange(
         desk=waiter.desk,
@@ -164,6 +215,17 @@ def _change(waiter: Waiter, one: Due) -> NewChange:
             priority="" if priority is None else priority.value,
             language=waiter.language,
             note=_NOTES.get(one.rule, ""),
-            values=values,
+            values=_words(waiter),
         ),
     )
+
+
+def _words(one: Waiter | Unheard) -> dict[str, str]:
+    return {
+        "product": one.title or one.sku,
+        "quantity": str(one.quantity),
+        "order_number": one.order_number,
+        "expected": one.expected,
+        "amount": one.amount,
+        "currency": one.currency,
+    }

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import Connection
 
 from syncd.core.terms import AccountId, Instant
+from syncd.core.tickets import DeskId
 from syncd.engine.plant import Plant
 from syncd.engine.replan import tell_states
 from syncd.engine.rules import DAY_US
@@ -19,7 +20,7 @@ from syncd.engine.timing import nap
 from syncd.engine.work import Work
 from syncd.sdk.channel import Health, Webhooks
 from syncd.sdk.errors import ChannelError
-from syncd.store import accounts, alerts, ledger, listings, outbox
+from syncd.store import accounts, alerts, ledger, listings, outbox, tickets
 from syncd.store.retention import Prunable, prune
 
 PRUNE_S = 3_600.0
@@ -59,17 +60,32 @@ class Bulletin:
 
 def _write_down(conn: Connection, plant: Plant, account: AccountId, reason: str, now: Instant) -> None:
     down_since = now if reason else None
-    accounts.set_account(conn, account, {"down_since": down_since, "down_reason": reason[:200]})
+    values: dict[str, str | int | None] = {"down_since": down_since, "down_reason": reason[:200]}
+    desk = DeskId(account)
+    if desk in plant.desks:
+        tickets.set_desk(conn, desk, values)
+        _sound_desk(conn, desk, reason, now)
+        return
+    accounts.set_account(conn, account, values)
     if reason:
-        values = {"account": account, "reason": reason}
+        told = {"account": account, "reason": reason}
         text = f"account {account}, reason {reason}"
-        alerts.raise_alert(conn, kind="channel_down", key=account, text=text, values=values, now=now)
+        alerts.raise_alert(conn, kind="channel_down", key=account, text=text, values=told, now=now)
     else:
         alerts.clear_alert(conn, kind="channel_down", key=account, now=now)
         plant.house.lags.resume(account, now)
     body = msgspec.json.encode({"account": account, "reason": reason})
     kind = "channel.down" if reason else "channel.up"
     outbox.put(conn, plant.house.events(kind, key=account, body=body), now=now)
+
+
+def _sound_desk(conn: Connection, desk: DeskId, reason: str, now: Instant) -> None:
+    if reason:
+        told = {"desk": desk, "reason": reason}
+        text = f"desk {desk}, reason {reason}"
+        alerts.raise_alert(conn, kind="desk_down", key=desk, text=text, values=told, now=now)
+    else:
+        alerts.clear_alert(conn, kind="desk_down", key=desk, now=now)
 
 
 async def run_pruning(plant: Plant, stop: asyncio.Event) -> None:

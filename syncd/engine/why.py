@@ -226,7 +226,7 @@ class _Trial:
     def _aim(self, listing: Listing, rules: Rules) -> Aim:
         where = (listing.location,) if listing.location else rules.locations
         policy = policy_of(self.work, self.sku_id, rules.account)
-        available = Rooms(self.work).at(self.sku_id, where, policy)
+        available = Rooms(self.work).at(self.sku_id, where, policy, rules.account)
         capless = pool_target(available, replace(policy, cap=None, share=None), account=rules.account)
         pool = pool_target(available, policy, account=rules.account)
         return Aim(

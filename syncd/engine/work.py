@@ -22,7 +22,21 @@ from syncd.core.shown import Base
 from syncd.core.terms import AccountId, Instant, Location, SkuId
 from syncd.engine.demand import Sold
 from syncd.engine.rules import House
-from syncd.store import accounts, alerts, claims, conduct, displays, doubts, history, ledger, listings, outbox, seasons
+from syncd.store import (
+    accounts,
+    alerts,
+    claims,
+    conduct,
+    displays,
+    doubts,
+    history,
+    ledger,
+    listings,
+    outbox,
+    seasons,
+    tickets,
+    waiting,
+)
 from syncd.store.claims import Unheard
 from syncd.store.displays import Display
 from syncd.store.doubts import Suspect
@@ -40,6 +54,7 @@ class Hint(StrEnum):
     READ = "read"
     FETCH = "fetch"
     TELL = "tell"
+    SERVE = "serve"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +85,19 @@ class Answer:
     at: Instant
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameIn:
+    """Goods came in: what was posted for them, and the fact that said so."""
+
+    posting: Posting
+    source: str
+    reference: str
+    at: Instant
+
+
 _EVERYBODY = (AccountId(""), Hint.TELL)
+SERVE = (AccountId(""), Hint.SERVE)
+"""Something is left to be done for those who wait."""
 
 
 class Work:
@@ -113,6 +140,11 @@ class Work:
         self.answers: list[Answer] = []
         self.cancels: list[conduct.NewCancel] = []
         self.heard: dict[int, Instant] = {}
+        self.stated: set[int] = set()
+        self.bought: dict[tuple[AccountId, SkuId], int] = {}
+        self.came_in: list[CameIn] = []
+        self.opened_for: dict[AccountId, dict[tuple[SkuId, Location], int]] = {}
+        self._senders: frozenset[str] | None = None
         self._shelves: dict[SkuId, Shelf] = {}
         self._kits_known: set[SkuId] = set()
         self._balances: dict[tuple[SkuId, Location], Balance] = {}
@@ -148,6 +180,10 @@ class Work:
         fresh = [sku_id for sku_id in ids if sku_id not in self._shelves]
         if fresh:
             self._shelves.update(ledger.shelves(self.conn, fresh))
+
+    def load_opened(self, ids: Collection[SkuId]) -> None:
+        """Have the units of these SKUs that one channel alone shows, for those who wait there."""
+        self.opened_for = waiting.opened_for(self.conn, ids)
 
     def policy(self, account: AccountId) -> Policy:
         """Return the policy of an account that holds now for a SKU without one of its own."""
@@ -301,6 +337,16 @@ class Work:
         else:
             text = ", ".join(f"{name} {value}" for name, value in alarm.values.items())
             alerts.raise_alert(self.conn, kind=alarm.kind, key=alarm.key, text=text, values=alarm.values, now=self.now)
+
+    @property
+    def senders(self) -> frozenset[str]:
+        """Return the desks, and channels that write to customers, to which something is sent and that answer."""
+        if self._senders is None:
+            live = {name for name, desk in tickets.desks(self.conn).items() if desk.live and desk.down_since is None}
+            rules = self.house.waiting
+            own = {n for n in rules.writes if self.accounts.get(n) and self.accounts[n].state is AccountState.LIVE}
+            self._senders = frozenset((live & rules.desks) | own)
+        return self._senders
 
     def account_of(self, listing: Listing) -> accounts.KnownAccount | None:
         """Return the account of a listing as the store knows it."""

@@ -24,12 +24,14 @@ from syncd.settings.shape import (
     TimeRules,
 )
 from syncd.settings.shape_public import OrderPageSettings, WebhookSettings
+from syncd.settings.shape_waiting import DeskSettings, Waitlist
 
 __all__ = [
     "Alerts",
     "Brake",
     "ChannelSettings",
     "Daemon",
+    "DeskSettings",
     "Http",
     "Incidents",
     "Letters",
@@ -42,6 +44,7 @@ __all__ = [
     "Settings",
     "ShipDateSettings",
     "TimeRules",
+    "Waitlist",
     "WebhookSettings",
     "load",
     "load_daemon",

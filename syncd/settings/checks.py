@@ -25,6 +25,7 @@ from syncd.settings.shape import (
     TimeRules,
 )
 from syncd.settings.shape_public import OrderPageSettings, WebhookSettings
+from syncd.settings.shape_waiting import DeskSettings, Waitlist
 from syncd.settings.windows import FORMS, WEEKDAYS, read_quiet, read_season, read_time, read_window, read_zone
 
 TOKEN_MIN_CHARACTERS = 22
@@ -188,17 +189,31 @@ def check_time_rules(rules: TimeRules, report: Report) -> None:
             report.problem(place, fault, 'write zh = "Asia/Shanghai"')
 
 
-def check_channel_names(names: list[str], reserved: frozenset[str], report: Report) -> None:
+def check_channel_names(names: list[str], reserved: frozenset[str], report: Report, *, what: str = "channel") -> None:
     """Check that accounts have names that fit in topics, file names and environment variables, and stay apart there."""
     taken: dict[str, str] = {}
     for name in names:
-        place = report.place(f"channels.{name}")
+        place = report.place(f"{what}s.{name}")
         if not CHANNEL_NAME.fullmatch(name) or len(name) > CHANNEL_NAME_MAX:
-            report.problem(place, "not a name for a channel", f"use a-z, 0-9, - and _, at most {CHANNEL_NAME_MAX}")
+            report.problem(place, f"not a name for a {what}", f"use a-z, 0-9, - and _, at most {CHANNEL_NAME_MAX}")
         elif name in reserved:
             report.problem(place, "this name is taken by syncd itself", f"call it {name}-shop, for example")
         elif (other := taken.setdefault(name.replace("-", "_"), name)) != name:
             report.problem(place, f"differs from {other} only in - and _", "choose names that differ more")
+
+
+def check_desks(
+    desks: Mapping[str, DeskSettings],
+    channels: Mapping[str, ChannelSettings],
+    waitlist: Waitlist | None,
+    report: Report,
+) -> None:
+    """Check `[desks.*]`: their names are nobody else's, and the desk that opens tickets is one of them."""
+    for name in sorted(set(desks) & set(channels)):
+        report.problem(report.place(f"desks.{name}"), "a channel has this name", "choose another one for the desk")
+    if waitlist is not None and waitlist.desk and waitlist.desk not in desks:
+        place = report.place("waitlist", "desk")
+        report.problem(place, f"no desk is called {waitlist.desk!r}", "name one of [desks.*], or leave it empty")
 
 
 def check_channels(channels: Mapping[str, ChannelSettings], report: Report) -> None:

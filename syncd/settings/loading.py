@@ -6,13 +6,15 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from syncd.core.terms import AccountId
+from syncd.core.tickets import DeskId
 from syncd.sdk.channel import Adapter
+from syncd.sdk.desk import DeskAdapter
 from syncd.sdk.errors import ConfigError, Problem
 from syncd.settings import checks
-from syncd.settings.adapters import Installed
+from syncd.settings.adapters import Installed, InstalledDesks
 from syncd.settings.credentials import Credentials
 from syncd.settings.policies import Brake, PolicyDefaults, SeasonSettings
 from syncd.settings.reading import Reader, Table
@@ -32,6 +34,7 @@ from syncd.settings.shape import (
     TimeRules,
 )
 from syncd.settings.shape_public import OrderPageSettings, WebhookSettings
+from syncd.settings.shape_waiting import DeskSettings, Waitlist
 
 RUN_SECRETS: Final = Path("/run/secrets")
 
@@ -50,9 +53,12 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "policy": PolicyDefaults,
     "brake": Brake,
     "retention": Retention,
+    "waitlist": Waitlist,
 }
 
-TITLES: Final = frozenset(SECTIONS) | {"channels", "seasons", "webhooks"}
+Named = TypeVar("Named", ChannelSettings, DeskSettings)
+
+TITLES: Final = frozenset(SECTIONS) | {"channels", "desks", "seasons", "webhooks"}
 
 
 def locate(environ: Mapping[str, str]) -> Path | None:
@@ -74,26 +80,29 @@ def load(
     *,
     environ: Mapping[str, str],
     adapters: Mapping[str, Adapter] | None = None,
+    desks: Mapping[str, DeskAdapter] | None = None,
     run_secrets: Path = RUN_SECRETS,
 ) -> Settings:
     """Return all settings; without a file the defaults, with no channels.
 
-    `adapters` stand in for the installed ones. Raises `ConfigError` with every problem that there is, followed by the
-    warnings, which may tell why.
+    `adapters` and `desks` stand in for the installed ones. Raises `ConfigError` with every problem that there is,
+    followed by the warnings, which may tell why.
     """
     document = _open(path, environ=environ, run_secrets=run_secrets)
     report = document.report
     sections = {name: document.section(name) for name in SECTIONS}
     channels = document.channels(Installed() if adapters is None else adapters)
+    found = document.desks(InstalledDesks() if desks is None else desks)
     seasons = document.seasons()
     webhooks = document.webhooks()
     checks.check_webhooks(webhooks, report)
     document.note_unknown()
     _check(sections, channels, report)
     checks.check_seasons(seasons, sections["policy"], channels, report)
+    checks.check_desks(found, channels, sections["waitlist"], report)
     if report.problems:
         raise ConfigError([*report.problems, *report.warnings])
-    made = {**sections, "channels": channels, "seasons": seasons, "webhooks": webhooks}
+    made = {**sections, "channels": channels, "desks": found, "seasons": seasons, "webhooks": webhooks}
     return Settings(**made, path=path, warnings=tuple(report.warnings), kept=tuple(document.reader.kept))
 
 
@@ -138,6 +147,26 @@ class Document:
         tables = {name: self._table(given, name, title=f"channels.{name}") for name in given}
         found = [self._channel(name, tables[name], adapters) for name in given if tables[name] is given[name]]
         return {channel.name: channel for channel in found if channel is not None}
+
+    def desks(self, adapters: Mapping[str, DeskAdapter]) -> dict[str, DeskSettings]:
+        """Return the desks that are right, in the order of the file."""
+        given = self._table(self.tables, "desks", title="desks")
+        checks.check_channel_names(list(given), frozenset(SECTIONS), self.report, what="desk")
+        tables = {name: self._table(given, name, title=f"desks.{name}") for name in given}
+        found = [self._desk(name, tables[name], adapters) for name in given if tables[name] is given[name]]
+        return {desk.name: desk for desk in found if desk is not None}
+
+    def _desk(self, name: str, given: Mapping[str, Any], adapters: Mapping[str, DeskAdapter]) -> DeskSettings | None:
+        title = f"desks.{name}"
+        own = Table(title=title, given={"adapter": name, **given}, secrets=name, extra=frozenset({"settings"}))
+        theirs = Table(
+            title=f"{title}.settings", given=self._table(given, "settings", title=f"{title}.settings"), secrets=name
+        )
+        desk = self.reader.read(DeskSettings, own, name=DeskId(name), settings=None)
+        if desk is None or not desk.enabled:
+            self._skip(theirs)
+            return desk
+        return self._with_adapter(desk, theirs, adapters, title=title)
 
     def seasons(self) -> dict[str, SeasonSettings]:
         """Return the seasons that are right, in the order of the file."""
@@ -192,12 +221,10 @@ class Document:
         if channel is None or not channel.enabled:
             self._skip(theirs)
             return channel
-        return self._with_adapter(channel, theirs, adapters)
+        return self._with_adapter(channel, theirs, adapters, title=own.title)
 
-    def _with_adapter(
-        self, channel: ChannelSettings, table: Table, adapters: Mapping[str, Adapter]
-    ) -> ChannelSettings | None:
-        adapter = self._adapter(channel, adapters)
+    def _with_adapter(self, named: Named, table: Table, adapters: Mapping[str, Any], *, title: str) -> Named | None:
+        adapter = self._adapter(named.adapter, adapters, title=title)
         if adapter is None:
             self._skip(table)
             return None
@@ -207,15 +234,15 @@ class Document:
         for problem in own_problems(settings):
             place = self.report.place(table.title, problem.place.removeprefix("settings."))
             self.report.problem(place, problem.message, problem.remedy)
-        return replace(channel, settings=settings)
+        return replace(named, settings=settings)
 
-    def _adapter(self, channel: ChannelSettings, adapters: Mapping[str, Adapter]) -> Adapter | None:
-        place = self.report.place(f"channels.{channel.name}", "adapter")
-        if channel.adapter not in adapters:
-            self.report.problem(place, f"no adapter is called {channel.adapter!r}", closest(channel.adapter, adapters))
+    def _adapter(self, name: str, adapters: Mapping[str, Any], *, title: str) -> Any:
+        place = self.report.place(title, "adapter")
+        if name not in adapters:
+            self.report.problem(place, f"no adapter is called {name!r}", closest(name, adapters))
             return None
         try:
-            return adapters[channel.adapter]
+            return adapters[name]
         except (ImportError, AttributeError, TypeError) as error:
             self.report.problem(place, f"the adapter cannot be loaded: {error}", "install it again")
             return None

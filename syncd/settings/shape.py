@@ -18,16 +18,14 @@ from syncd.sdk.errors import Problem
 from syncd.sdk.secret import Secret
 from syncd.settings.policies import Brake, ExposureName, Limit, Loss, Percent, PolicyDefaults, SeasonSettings, Units
 from syncd.settings.shape_public import OrderPageSettings, WebhookSettings
+from syncd.settings.shape_waiting import DeskSettings, Waitlist
 
 POSTGRES_SCHEMES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
-
 SQLITE_FILE = "syncd.db"
 
 Days: TypeAlias = Annotated[int, Meta(ge=1, le=3_650)]
-
 Word: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 """Safe in a topic, a path and an event source."""
-
 Place: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
 """The shop's own name of a stock location."""
 
@@ -349,7 +347,8 @@ class ChannelSettings:
     """How late an order may become known at most, for allotments. Left out: as the adapter promises."""
 
     drift: Literal["enforce", "adopt"] = "enforce"
-    """A number that somebody changed on the channel: "enforce" writes ours again, "adopt" takes it as a movement."""
+    """A number that somebody changed on the channel: "enforce" writes ours again, "adopt" takes it as a movement once
+    two readings have shown it; an order or a restore that is told later takes the movement back."""
 
     counting: bool = False
     """Whether this channel is the place where people count stock. One at most; `drift = "adopt"` needs it."""
@@ -387,9 +386,11 @@ class Settings:
     seasons: Mapping[str, SeasonSettings] = field(default_factory=dict)
     brake: Brake = field(default_factory=Brake)
     retention: Retention = field(default_factory=Retention)
+    waitlist: Waitlist = field(default_factory=Waitlist)
     orderpage: OrderPageSettings = field(default_factory=OrderPageSettings)
     webhooks: Mapping[str, WebhookSettings] = field(default_factory=dict)
     channels: Mapping[str, ChannelSettings] = field(default_factory=dict)
+    desks: Mapping[str, DeskSettings] = field(default_factory=dict)
     path: Path | None = None
     warnings: tuple[Problem, ...] = ()
     kept: tuple[Secret, ...] = ()

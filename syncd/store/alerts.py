@@ -37,6 +37,11 @@ KINDS: Final = frozenset(
         "drift",
         "webhook_lost",
         "webhook_out",
+        "desk_down",
+        "ticket_refused",
+        "message_unsure",
+        "told_in_vain",
+        "authorisation_ends",
         "cancel_wish",
     }
 )

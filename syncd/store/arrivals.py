@@ -148,18 +148,39 @@ def save_received(conn: Connection, changed: Sequence[Arrival], *, now: Instant)
 # --- lines whose expected days are to be computed anew --------------------------------------------------------------
 
 
-def stale_line(conn: Connection, sku_ids: Collection[SkuId]) -> None:
+def stale_line(conn: Connection, sku_ids: Collection[SkuId], *, now: Instant) -> None:
     """Have the expected days of these SKUs' lines computed anew, from the head."""
-    rows = [{"sku_id": sku_id, "tier": START.tier, "rank": 0, "entry_id": 0, "units": 0} for sku_id in sku_ids]
+    start = {"tier": START.tier, "rank": START.rank, "entry_id": START.entry_id, "units": 0, "since": now}
+    rows = [{"sku_id": sku_id, **start} for sku_id in sku_ids]
     upsert(conn, QueueRow, keys=("sku_id",), values=rows)
 
 
-def next_stale(conn: Connection) -> tuple[SkuId, Place, int] | None:
-    """Return a line to be computed anew, how far that came, and what those before it lack; None where there is none."""
+def stale_if_promised(conn: Connection, sku_ids: Collection[SkuId], *, now: Instant) -> bool:
+    """Have the expected days computed anew of those SKUs of which something is to come; say if there is any."""
+    a = _ARRIVAL.c
+    query = select(a.sku_id).where(Among(a.sku_id, "ids"), a.state == OPEN).distinct()
+    found = list(conn.execute(query, {"ids": listed(conn, sku_ids)}).scalars()) if sku_ids else []
+    stale_line(conn, found, now=now)
+    return bool(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaleLine:
+    """A line to be computed anew since a moment, how far that came, and what those before it lack."""
+
+    sku_id: SkuId
+    after: Place
+    units: int
+    since: Instant
+
+
+def next_stale(conn: Connection) -> StaleLine | None:
+    """Return a line to be computed anew, None where there is none."""
     row = conn.execute(select(_QUEUE).order_by(_QUEUE.c.sku_id).limit(1)).one_or_none()
     if row is None:
         return None
-    return SkuId(row.sku_id), Place(tier=row.tier, rank=row.rank, entry_id=row.entry_id), row.units
+    after = Place(tier=row.tier, rank=row.rank, entry_id=row.entry_id)
+    return StaleLine(sku_id=SkuId(row.sku_id), after=after, units=row.units, since=row.since)
 
 
 def go_on(conn: Connection, sku_id: SkuId, place: Place | None, units: int) -> None:

@@ -165,10 +165,11 @@ def _under_way() -> Any:
     return _CHANGE.c.state.in_(("waiting", "intended", "indeterminate"))
 
 
-def in_state(conn: Connection, desk: str, state: ChangeState, *, limit: int) -> list[Change]:
-    """Return changes of a desk in a state that is under way, oldest first."""
-    query = select(_CHANGE).where(_CHANGE.c.desk == desk, _under_way(), _CHANGE.c.state == state.value)
-    return _load(conn, query.order_by(_CHANGE.c.due_at, _CHANGE.c.id).limit(limit))
+def unknown(conn: Connection, desk: str, *, kind: ChangeKind, due_at: Instant, limit: int) -> list[Change]:
+    """Return changes whose end is not known and that were to be looked up by then."""
+    c = _CHANGE.c
+    query = select(_CHANGE).where(c.desk == desk, _under_way(), c.state == ChangeState.INDETERMINATE.value)
+    return _load(conn, query.where(c.kind == kind.value, c.due_at <= due_at).order_by(c.due_at, c.id).limit(limit))
 
 
 def next_due(conn: Connection, desk: str) -> Instant | None:
@@ -274,10 +275,11 @@ def hold_all(conn: Connection, desk: str, *, reason: str) -> int:
     return conn.execute(update(_CHANGE).where(*mine, _under_way()).values(**values)).rowcount
 
 
-def unsent_of(conn: Connection, event: str) -> int:
-    """Return how many changes of an event are still on their way."""
-    query = select(func.count()).select_from(_CHANGE).where(_CHANGE.c.event == event)
-    return int(conn.execute(query.where(_CHANGE.c.state.in_([state.value for state in UNDER_WAY]))).scalar_one())
+def desks_of(conn: Connection, event: str) -> set[str]:
+    """Return the desks to which changes of an event are still on their way."""
+    query = select(_CHANGE.c.desk).where(_CHANGE.c.event == event).distinct()
+    rows = conn.execute(query.where(_CHANGE.c.state.in_([state.value for state in UNDER_WAY])))
+    return set(rows.scalars())
 
 
 def counts(conn: Connection, desk: str) -> dict[str, int]:

@@ -161,6 +161,57 @@ def _waiter(row: Mapping[Any, Any], told: tuple[Told, ...]) -> Waiter:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unheard:
+    """Somebody who waits, has no ticket, and whom nothing was told or is on its way to. `own` names their channel."""
+
+    entry_id: int
+    account: str
+    own: bool
+    since: Instant
+    sku: str
+    title: str
+    quantity: int
+    order_number: str
+    expected: str
+    amount: str
+    currency: str
+    language: str
+
+
+def unheard(conn: Connection, *, before: Instant, after: int, limit: int) -> list[Unheard]:
+    """Return those who wait since before an instant and never heard of the shop, by number, behind `after`."""
+    e = _ENTRY.c
+    since = func.coalesce(_ORDER.c.ordered_at, e.since).label("since")
+    columns = (e.id, e.account, e.order_row, e.source, e.quantity, e.order_number, e.expected, e.amount, e.currency)
+    none = [~exists(select(rows.c.id).where(rows.c.entry_id == e.id)) for rows in (_TICKET, _CHANGE, _MESSAGE)]
+    query = (
+        select(*columns, e.language, _SKU.c.code, _SKU.c.title, since)
+        .join(_SKU, _SKU.c.id == e.sku_id)
+        .outerjoin(_ORDER, _ORDER.c.id == e.order_row)
+        .where(e.closed_at.is_(None), e.id > after, e.state == TicketState.PENDING.value, since <= before, *none)
+        .order_by(e.id)
+        .limit(limit)
+    )
+    return [
+        Unheard(
+            entry_id=row["id"],
+            account=row["account"],
+            own=row["order_row"] is not None or row["source"] == "inquiry",
+            since=row["since"],
+            sku=row["code"],
+            title=row["title"],
+            quantity=row["quantity"],
+            order_number=row["order_number"],
+            expected=row["expected"],
+            amount=row["amount"],
+            currency=row["currency"],
+            language=row["language"],
+        )
+        for row in conn.execute(query).mappings()
+    ]
+
+
 def event_for(rule: str, entry_id: int, anchor: Instant) -> EventId:
     """Return the marker of what a rule does for somebody once: the same rule from the same moment is the same."""
     return EventId(f"{rule.replace('_', '-')}-{entry_id}-{anchor:x}")

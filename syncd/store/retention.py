@@ -16,7 +16,7 @@ class Prunable(StrEnum):
     """What is deleted when it is old."""
 
     FACTS = "facts"
-    """Facts of the inbox that are decided, and neither parked nor held by the brake."""
+    """Facts of the inbox that are decided, and neither parked, held by the brake, nor the address of one who waits."""
     WRITES = "writes"
     """Writes that cannot change anything any more, suspect sales that were closed, drift that ended."""
     EVENTS = "events"
@@ -42,6 +42,7 @@ _RULES: Final = (
           t.id <= COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'decided'), 0)
           AND NOT EXISTS (SELECT 1 FROM parked AS p WHERE p.inbox_id = t.id)
           AND NOT EXISTS (SELECT 1 FROM brake AS b WHERE b.inbox_id = t.id AND b.state = 'held')
+          AND NOT EXISTS (SELECT 1 FROM entry AS e WHERE e.contact_id = t.id AND e.closed_at IS NULL)
         """,
     ),
     _Rule(what=Prunable.WRITES, table='"write"', moment="intended_at", done="NOT t.open"),

@@ -26,6 +26,7 @@ class EntryRow(SQLModel, table=True):
         UniqueConstraint("source", "key", name="entry_once"),
         some_index("entry_order", "order_row", where="order_row IS NOT NULL"),
         some_index("entry_open", "sku_id", "id", where="closed_at IS NULL"),
+        some_index("entry_contact", "contact_id", where="contact_id IS NOT NULL"),
     )
     id: int | None = Field(default=None, sa_column=identity())
     source: str
@@ -39,6 +40,8 @@ class EntryRow(SQLModel, table=True):
     state: str
     expected: str = ""
     promised: str = ""
+    announced: str = ""
+    """The promised day that was announced shortly before it came."""
     due_on: str = ""
     amount: str = ""
     currency: str = ""
@@ -64,6 +67,8 @@ class NeedRow(SQLModel, table=True):
     units: int
     tier: int
     rank: int = Field(sa_column=instant())
+    day: str = ""
+    """When so many units will have come for it and all before it, as 2026-12-01; empty: not known."""
 
 
 class HoldRow(SQLModel, table=True):
@@ -144,9 +149,9 @@ class ArrivalRow(SQLModel, table=True):
 
 
 class QueueRow(SQLModel, table=True):
-    """The expected days of a SKU's line are to be computed anew; `tier`, `rank`, `entry_id` is how far that came.
+    """The expected days of a SKU's line are to be computed anew, since `since`.
 
-    `units` is what those before it lack together.
+    `tier`, `rank`, `entry_id` is how far that came, `units` what those before it lack together.
     """
 
     __tablename__ = "queue"
@@ -155,6 +160,7 @@ class QueueRow(SQLModel, table=True):
     rank: int = Field(default=0, sa_column=instant())
     entry_id: int = Field(default=0, sa_column=other_id())
     units: int = 0
+    since: int = Field(sa_column=instant())
 
 
 class DeskRow(SQLModel, table=True):

@@ -13,6 +13,7 @@ from syncd.sdk.channel import Clock
 from syncd.sdk.errors import ConfigError, Problem
 from syncd.store import (  # noqa: F401  (they declare the tables)
     rows,
+    rows_adoptions,
     rows_conduct,
     rows_exposure,
     rows_incidents,

@@ -13,11 +13,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
-from syncd.core.history import Drifted, History, Moved, Place, SoldLine, Suspected, Written, line_of
+from syncd.core.history import Braked, Drifted, History, Moved, Place, SoldLine, Suspected, Written, line_of
 from syncd.core.terms import AccountId, Instant, SkuId
 from syncd.store import ledger
 from syncd.store.rows import (
     AlertRow,
+    BrakeRow,
     DriftRow,
     ListingRow,
     MovementRow,
@@ -31,6 +32,7 @@ from syncd.store.statements import chunks, table
 from syncd.store.views_sku import WRITES_LOOKED_AT
 
 _ALERT = table(AlertRow)
+_BRAKE = table(BrakeRow)
 _DRIFT = table(DriftRow)
 _LINE = table(OrderLineRow)
 _LISTING = table(ListingRow)
@@ -103,7 +105,15 @@ def _history(conn: Connection, sku_id: SkuId, since: Instant | None) -> History:
         drifts=_drifts(conn, ids, since),
         oversold_at=oversold_at,
         oversell_over_at=over_at,
+        brakes=_brakes(conn, since if since is not None else movements[0].recorded_at if movements else 0),
     )
+
+
+def _brakes(conn: Connection, since: Instant) -> tuple[Braked, ...]:
+    c = _BRAKE.c
+    columns = (c.at, c.cause, c.to_zero, c.raised, c.state, c.ended_at)
+    query = select(*columns).where(c.at >= since).order_by(c.id.desc()).limit(MOST_ROWS)
+    return tuple(Braked(**row) for row in reversed(conn.execute(query).mappings().all()))
 
 
 def _shown_by(conn: Connection, sku_id: SkuId) -> set[SkuId]:

@@ -61,6 +61,7 @@ class Entry:
     state: TicketState
     expected: str
     promised: str
+    announced: str
     due_on: str
     amount: str
     currency: str
@@ -122,6 +123,7 @@ def save_entries(conn: Connection, changed: Collection[Entry]) -> None:
             "v_quantity": entry.quantity,
             "v_expected": entry.expected,
             "v_promised": entry.promised,
+            "v_announced": entry.announced,
             "v_event": entry.event,
             "v_told_at": entry.told_at,
             "v_closed_at": entry.closed_at,
@@ -147,6 +149,31 @@ def set_units(conn: Connection, sku_id: SkuId, units: Mapping[int, int]) -> None
         for wanted in sorted(set(units.values())):
             ids = [entry_id for entry_id, lacks in units.items() if lacks == wanted]
             conn.execute(update(_NEED).where(mine).values(units=wanted), {"ids": listed(conn, ids)})
+
+
+def set_days(conn: Connection, sku_id: SkuId, days: Mapping[int, str]) -> None:
+    """Set when what these entries lack of a SKU will have come."""
+    mine = and_(_NEED.c.sku_id == sku_id, Among(_NEED.c.entry_id, "ids"))
+    for day in sorted(set(days.values())):
+        ids = [entry_id for entry_id, found in days.items() if found == day]
+        conn.execute(update(_NEED).where(mine).values(day=day), {"ids": listed(conn, ids)})
+
+
+def days_of(conn: Connection, entry_ids: Collection[int]) -> dict[int, list[str]]:
+    """Return when what these entries lack will have come, one day for each SKU of which they lack some."""
+    query = select(_NEED.c.entry_id, _NEED.c.day).where(Among(_NEED.c.entry_id, "ids"), _LACKING)
+    found: dict[int, list[str]] = defaultdict(list)
+    for entry_id, day in conn.execute(query, {"ids": listed(conn, entry_ids)}) if entry_ids else ():
+        found[entry_id].append(day)
+    return dict(found)
+
+
+def soon(conn: Connection, *, first: str, last: str, limit: int) -> list[Entry]:
+    """Return entries that still wait and were promised a day in this span that was not announced yet."""
+    e = _ENTRY.c
+    query = select(_ENTRY).where(e.closed_at.is_(None), e.state == TicketState.PENDING.value)
+    query = query.where(e.promised >= first, e.promised <= last, e.announced != e.promised)
+    return _entries(conn, query.order_by(e.id).limit(limit), {})
 
 
 def needs_of(conn: Connection, entry_ids: Collection[int]) -> dict[int, dict[SkuId, int]]:
@@ -321,3 +348,13 @@ def start_holds(conn: Connection, entry_ids: Collection[int], *, until: Instant)
     if entry_ids:
         mine = and_(Among(_HOLD.c.entry_id, "ids"), _OPEN_HOLD, or_(_HOLD.c.until.is_(None), _HOLD.c.until < until))
         conn.execute(update(_HOLD).where(mine).values(until=until), {"ids": listed(conn, entry_ids)})
+
+
+def set_sku(conn: Connection, entry_id: int, sku_id: SkuId) -> None:
+    """Let an entry wait for another SKU: its order line was mapped anew."""
+    conn.execute(update(_ENTRY).where(_ENTRY.c.id == entry_id).values(sku_id=sku_id))
+
+
+def next_hold_end(conn: Connection) -> Instant | None:
+    """Return when the next hold ends, None where none has an end."""
+    return conn.execute(select(func.min(_HOLD.c.until)).where(_OPEN_HOLD)).scalar()

@@ -56,6 +56,7 @@ from syncd.sdk.errors import ConfigError, Problem, ProtocolError, SyncdError, Tr
 from syncd.web import (
     api_adopt,
     api_control,
+    api_desks,
     api_errands,
     api_incidents,
     api_listings,
@@ -63,6 +64,7 @@ from syncd.web import (
     api_policy,
     api_stock,
     api_tokens,
+    api_waiting,
     api_whatif,
     api_why,
 )
@@ -151,6 +153,8 @@ def api_routes(standings: Standings, explain: api_why.Explain | None) -> list[Ro
         api_incidents.ROUTES,
         api_adopt.ROUTES,
         api_tokens.ROUTES,
+        api_waiting.ROUTES,
+        api_desks.ROUTES,
     )
     return [route for table in tables for route in table]
 

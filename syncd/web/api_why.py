@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
 from aiohttp import web
 from sqlalchemy import Connection
 
-from syncd.core.history import History
-from syncd.core.terms import Instant
+from syncd.core.exposure import Policy, PolicyLike, overlay
+from syncd.core.history import History, RuleNow
+from syncd.core.terms import AccountId, Instant, Sku
+from syncd.store import ledger, policies
 from syncd.store.views_history import order_histories, sku_histories
 from syncd.web.api_facts import When, instant_of
 from syncd.web.api_listings import require_account
 from syncd.web.api_shape import shaped
 from syncd.web.api_wire import Answer, Fault, Route, Service, query_of
+from syncd.web.plant import Plant
 from syncd.web.postmortem import postmortem
 
 READ_S: Final = 30.0
@@ -54,8 +57,25 @@ async def get_postmortem(service: Service, request: web.Request) -> Answer:
     if not orders and found is None:
         raise Fault(404, f"neither a SKU nor an order is called {name}")
     account = "" if orders else asked.account
-    told = [postmortem(history, account=account, since=since) for history in found or ()]
+    codes = [Sku(history.sku) for history in found or ()]
+    rules = await service.plant.store.read(lambda conn: rules_now(conn, service.plant, codes))
+    told = [postmortem(x, account=account, since=since, rules=rules.get(x.sku, ())) for x in found or ()]
     return Answer(body={"order": orders[0] if orders else None, "skus": told})
+
+
+def rules_now(conn: Connection, plant: Plant, codes: Sequence[Sku]) -> dict[str, tuple[RuleNow, ...]]:
+    """Return by what rule each channel keeps units of these SKUs back: its settings, and rows of the SKU over them."""
+    known = ledger.skus_by_code(conn, codes)
+    rows = policies.policies(conn, [sku.sku_id for sku in known.values()])
+    return {
+        code: tuple(_rule(name, account.rules.policy, rows.get(sku.sku_id)) for name, account in plant.roster.items())
+        for code, sku in known.items()
+    }
+
+
+def _rule(name: AccountId, defaults: Policy, rows: Mapping[str, PolicyLike] | None) -> RuleNow:
+    policy = overlay(defaults, *((rows or {})[key] for key in ("", name) if key in (rows or {})))
+    return RuleNow(account=name, safety_stock=policy.safety_stock, safety_percent=policy.safety_percent, cap=policy.cap)
 
 
 def _found(conn: Connection, name: str, account: str, since: Instant | None) -> tuple[list[str], list[History] | None]:

@@ -13,6 +13,7 @@ from syncd.core.facts import Fact
 from syncd.core.lag import Figures
 from syncd.core.season import Season
 from syncd.core.terms import AccountId, Instant, Location, Outcome
+from syncd.core.tickets import DeskId
 from syncd.letters import Texts
 from syncd.sdk.channel import Clock
 from syncd.sdk.features import CancelWish, HealthFigure, Inquiry, Key
@@ -205,6 +206,14 @@ class House(Protocol):
         """Return how many times as dear an oversold unit is on an account as it usually is."""
 
 
+class OpenDesk(Protocol):
+    """An open desk."""
+
+    @property
+    def desk(self) -> object:
+        """Return the desk itself: its features are asked for by type."""
+
+
 class Plant(Protocol):
     """Everything that runs."""
 
@@ -227,6 +236,10 @@ class Plant(Protocol):
     @property
     def roster(self) -> Mapping[AccountId, Account]:
         """Return the open accounts."""
+
+    @property
+    def desks(self) -> Mapping[DeskId, OpenDesk]:
+        """Return the open desks."""
 
     @property
     def house(self) -> House:

@@ -16,7 +16,7 @@ from syncd.core.crossings import (
     incidents,
     smallest_safety_stock,
 )
-from syncd.core.history import Drifted, History, Moved, Place, SoldLine, Written, line_of
+from syncd.core.history import Braked, Drifted, History, Moved, Place, RuleNow, SoldLine, Written, line_of
 from syncd.core.ledger import MovementKind
 from syncd.core.terms import SECOND_US, Instant
 from syncd.store.views import moment, moment_or_none
@@ -33,9 +33,9 @@ BEFORE_US: Final = 3_600 * SECOND_US
 class Entry:
     """One thing that happened. `at` is when syncd knew or did it, `happened_at` when it was so, `lag_s` in between.
 
-    `what` is a movement (`core.ledger.MovementKind`), or write, drift, oversell, oversell_over. `units` is by how much
-    what is available changes, `available` what it is then; both None where units do not move. Of a write `quantity` is
-    the number sent, `state` how it ended, `lag_s` how long until it was in effect.
+    `what` is a movement (`core.ledger.MovementKind`), or write, drift, brake, oversell, oversell_over. `units` is by
+    how much what is available changes, `available` what it is then; both None where units do not move. Of a write
+    `quantity` is the number sent, `state` how it ended, `lag_s` how long until it was in effect.
     """
 
     at: datetime
@@ -148,9 +148,12 @@ class Postmortem:
     listings: tuple[ListingNow, ...]
     missing: tuple[str, ...]
     writes_since: datetime | None
+    rules: tuple[RuleNow, ...] = ()
 
 
-def postmortem(history: History, *, account: str = "", since: Instant | None = None) -> Postmortem:
+def postmortem(
+    history: History, *, account: str = "", since: Instant | None = None, rules: tuple[RuleNow, ...] = ()
+) -> Postmortem:
     """Return what happened and why; of one channel's entries and losing orders only, where one is named."""
     found = [x for x in incidents(history) if not account or any(one.sale.account == account for one in x.losers)]
     begin = _begin(found) if since is None else since
@@ -168,6 +171,7 @@ def postmortem(history: History, *, account: str = "", since: Instant | None = N
         listings=tuple(_listing(x) for x in history.listings if account in ("", x.account)),
         missing=tuple(_missing(history, begin, left_out=len(mine) > most)),
         writes_since=moment_or_none(history.writes_since),
+        rules=tuple(rule for rule in rules if account in ("", rule.account)),
     )
 
 
@@ -203,6 +207,7 @@ def _entries(history: History) -> Iterator[Entry]:
         yield _moved(history, move, level)
     yield from (_written(write, names[write.listing_id]) for write in history.writes)
     yield from (_drifted(drift, names[drift.listing_id]) for drift in history.drifts)
+    yield from (_braked(brake) for brake in history.brakes)
     for what, at in (("oversell", history.oversold_at), ("oversell_over", history.oversell_over_at)):
         if at is not None:
             yield _entry(at=at, what=what)
@@ -296,6 +301,11 @@ def _drifted(drift: Drifted, place: Place) -> Entry:
         state=drift.state,
         detail=f"{drift.expected_low}-{drift.expected_high}",
     )
+
+
+def _braked(brake: Braked) -> Entry:
+    detail = f"{brake.cause}: {brake.to_zero} to zero, {brake.raised} raised"
+    return _entry(at=brake.at, what="brake", happened_at=brake.ended_at, state=brake.state, detail=detail)
 
 
 def _listing(place: Place) -> ListingNow:

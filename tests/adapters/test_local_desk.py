@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from adapters.local.book import Book
@@ -14,7 +15,7 @@ from adapters.local.simulated.post import bounced, written
 from adapters.local.simulator import LocalSimulator, MemoryShelf
 from syncd.sdk.channel import OutcomeKind
 from syncd.sdk.desk import Desk, TicketId, TicketState, TicketStatus
-from syncd.sdk.errors import AuthError, ProtocolError, TransientError
+from syncd.sdk.errors import AuthError, NoTurn, ProtocolError, TransientError
 from syncd.sdk.secret import Secret
 from syncd.testing import checklist
 from syncd.testing.clock import ManualClock
@@ -197,6 +198,8 @@ async def test_letters_keep_to_the_budget() -> None:
         outcomes = await stage.desk.create([wish(f"k{number}", f"e{number}") for number in range(3)])
         stage.clock.advance(60.0)
         again = await stage.desk.create([wish("k2", "e2")])
+        with pytest.raises(NoTurn):
+            await stage.desk.create([wish("k9", "e9")])
     assert [outcome.kind for outcome in (*outcomes, *again)] == [APPLIED, UNSENT, UNSENT, APPLIED]
     assert len(stage.simulator.post.delivered) == 2
 
@@ -384,8 +387,6 @@ async def test_what_the_desk_says_names_nobody() -> None:
 
 async def test_the_simulator_has_the_control_api_of_desks() -> None:
     """Tickets are opened and answered over HTTP as at every simulated desk."""
-    import aiohttp
-
     simulator = LocalSimulator(seed=3, clock=ManualClock())
     async with serve(simulator) as url, aiohttp.ClientSession() as session:
         async with session.post(f"{url}/_sim/tickets", json={"subject": "?", "sku": "A-1"}) as answer:
@@ -396,6 +397,23 @@ async def test_the_simulator_has_the_control_api_of_desks() -> None:
             log = await answer.json()
     assert (made["sku"], [entry["what"] for entry in log]) == ("A-1", ["opened", "reply"])
     assert simulator.held(made["ticket_id"]).sku == Wish(sku="A-1").sku
+
+
+async def test_the_provider_alone_tells_and_answers_mails() -> None:
+    """What was delivered can be read over HTTP and answered, without knowing the desk's tickets."""
+    async with staged() as stage:
+        ticket_id = await first(stage)
+        async with aiohttp.ClientSession(stage.simulator.url) as session:
+            async with session.get("/_sim/mails") as answer:
+                (mail,) = await answer.json()
+            async with session.post("/_sim/mails/0/reply") as answer:
+                assert answer.status == 200
+            async with session.post("/_sim/mails/7/reply") as answer:
+                assert answer.status == 404
+        await all_changed(stage.desk, "change:0")
+        (ticket,) = await stage.desk.find([ticket_id])
+    assert (mail["to"], mail["subject"]) == (CANARY_MAIL, LETTER.subject)
+    assert ticket.replied_at is not None
 
 
 WRONG = [

@@ -161,7 +161,8 @@ class Keeper:
         kept.demand = decay(kept.demand, units=order.quantity, elapsed_s=elapsed)
         kept.demand_at = max(order.at, kept.demand_at)
         missing = [Missing(since=x.since, until=x.until, units=x.units) for x in kept.suspects]
-        for suspect, used in zip(kept.suspects, explained(span, order.quantity, missing), strict=True):
+        back = not order.lives(self.line.now) and kept.market.given(order) is not None
+        for suspect, used in zip(kept.suspects, explained(span, 0 if back else order.quantity, missing), strict=True):
             suspect.units -= used
 
     def passed(self, kept: Kept) -> Instant:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from syncd.core.terms import AccountId, Sku
 from syncd.core.tickets import MessageKind
+from syncd.core.waitlist import WaitFact, WaitRow
 from tests.cli.conftest import Shell
+from tests.web.rig import Rig
 
 
 @pytest.fixture
@@ -37,6 +40,19 @@ async def test_a_letter_is_shown_as_a_customer_reads_it(quiet: Shell) -> None:
     assert "points" in shown["body"]
     told = await quiet.run("letters", "preview", "due-soon")
     assert told.out.startswith("【Aoi】まもなく入荷予定です\n\nお客様")
+
+
+async def test_a_letter_to_somebody_who_waits_is_shown(rig: Rig, shell: Shell) -> None:
+    """With the number of an entry the letter has the words of that entry; a number that there is not is said."""
+    await rig.know("A")
+    await rig.catalogue("shop", ("s1", "A"))
+    row = WaitRow(key="k1", sku=Sku("A"), quantity=3, account=AccountId("shop"))
+    assert await rig.tell(WaitFact(source="test", rows=(row,))) is None
+    shown = await shell.json("letters", "preview", "acknowledged", "--language", "en", "--entry", "1")
+    assert "Product:  A\nQuantity: 3" in shown["body"]
+    assert (await shell.run("letters", "preview", "acknowledged", "--entry", "7")).code == 1
+    lacking = await shell.run("letters", "preview", "due_soon", "--entry", "1")
+    assert (lacking.code, "lacks expected" in lacking.err) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,11 @@ def test_falls(mode: WriteMode, low: int, expected: Step) -> None:
     assert step(mode, 4, low, 9) == expected
 
 
+def test_a_number_that_somebody_seems_to_have_changed_is_read_again() -> None:
+    """A hand edit that is doubted is neither overwritten nor believed before it was read a second time."""
+    assert step(CAS, 0, 9, 9, doubted=True, read_at=NOW) == Look(at=NOW + PACE.read_us)
+
+
 @pytest.mark.parametrize("mode", list(WriteMode))
 def test_a_fall_to_zero_is_unconditional(mode: WriteMode) -> None:
     """Zero is sent without a condition, also when the number is not known, held, or a unit may come back."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.core.exposure import Policy
+from syncd.core.exposure import Exposure, Policy
 from syncd.core.hindsight import DELIVERY, Event, Lag
 from syncd.core.terms import SECOND_US
 from syncd.core.whatif import Moved, Named, Present, compare, named, story
@@ -57,6 +57,18 @@ def test_two_rules_are_compared_on_one_past() -> None:
     now, then = compare(events, skus=1, lags=LAGS, present=present, other=Named(kind="fixed", number=3.0))
     assert (now.sold, now.oversold, now.hidden) == (4, 1, 0)
     assert (then.sold, then.oversold, then.hidden) == (0, 0, 5)
+
+
+def test_a_rule_in_force_that_learns_is_replayed_as_such() -> None:
+    """A channel that goes by demand and lags shows no more than these allow, others go by their policy alone."""
+    events = story([*PAST, sale(700, 1, 1, 1)], now_there={0: -3, 1: 3}, since=SINCE)
+    adaptive = Policy(exposure=Exposure.ADAPTIVE, loss=1_000)
+    present = Present([{}, {}], [adaptive, Policy()])
+    assert present.loss == 1_000
+    learned, _ = compare(events, skus=2, lags=LAGS, present=present, other=Named(kind="pool"))
+    plain, _ = compare(events, skus=2, lags=LAGS, present=Present([{}, {}], [Policy()] * 2), other=Named(kind="pool"))
+    assert learned.demand == plain.demand == 6
+    assert learned.oversold <= plain.oversold
 
 
 @pytest.mark.parametrize("kind", ["pool", "even", "percent 50", "adaptive 30", "batch 1"])

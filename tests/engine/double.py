@@ -142,6 +142,12 @@ class Double:
         line = replace(line, cancelled=line.quantity, gives=gives)
         self.place(replace(order, version=now, cancelled=True, lines=(line,)))
 
+    def ship(self, name: str) -> None:
+        """Ship an order."""
+        order = self.placed[name].order
+        line = replace(order.lines[0], shipped=order.lines[0].quantity)
+        self.place(replace(order, version=self.clock.now(), lines=(line,)))
+
     def _later(self, delay_s: float, work: object) -> None:
         self.tasks.add(asyncio.get_running_loop().call_later(delay_s, work))  # type: ignore[arg-type]
 

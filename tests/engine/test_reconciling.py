@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from syncd.core.facts import SeenFact
+from syncd.core.brake import BrakeRule
+from syncd.core.facts import DriftFact, SeenFact, Verdict
 from syncd.core.terms import SECOND_US, AccountId, Seen
 from syncd.sdk.channel import WriteMode
+from syncd.store import alerts, doubts
 from syncd.testing.chance import SeededRandom
 from syncd.testing.loop import run_virtual
 from syncd.testing.loop import running as loop_running
@@ -65,3 +67,127 @@ def test_a_reading_of_a_write_in_flight_is_no_sale(tell: Callable[..., Any], mod
         assert (await world.shelf("A-1")).on_hand == 7
 
     tell(story, mode=mode)
+
+
+ADOPT = {"drift": "adopt", "counting": True}
+
+
+def put(double: Double, number: int) -> None:
+    """Let a person change the number at a channel."""
+    double.set(next(iter(double.numbers)), number, "person")
+
+
+async def doubted(world: World) -> None:
+    """Wait until the first reading of a hand edit."""
+    async with asyncio.timeout(330):
+        while (await world.listing("one")).held != "adopting":
+            await asyncio.sleep(1)
+
+
+def test_a_raise_by_hand_at_the_counting_place_is_taken_for_stock(tell: Callable[..., Any]) -> None:
+    """Where people count, a higher number is read twice and then is stock; the other channel follows."""
+
+    async def story(world: World) -> None:
+        one, two = world.doubles["one"], world.doubles["two"]
+        put(one, 10)
+        await doubted(world)
+        await asyncio.sleep(40)
+        assert (await world.shelf("A-1")).on_hand == 10
+        assert (list(one.numbers.values()), list(two.numbers.values())) == ([10], [10])
+        assert not one.pushed, "nobody overwrote it meanwhile"
+
+    tell(story, **ADOPT)
+
+
+def test_a_number_that_is_gone_again_is_no_stock(tell: Callable[..., Any]) -> None:
+    """A higher number that only one reading shows is not believed."""
+
+    async def story(world: World) -> None:
+        one = world.doubles["one"]
+        put(one, 10)
+        await doubted(world)
+        put(one, 7)
+        await asyncio.sleep(120)
+        shelf = await world.shelf("A-1")
+        assert (shelf.on_hand, shelf.held) == (7, 0)
+
+    tell(story, **ADOPT)
+
+
+def test_a_sale_elsewhere_does_not_wait_for_a_second_reading(tell: Callable[..., Any]) -> None:
+    """While a higher number is doubted a sale on another channel still comes down at once."""
+
+    async def story(world: World) -> None:
+        one, two = world.doubles["one"], world.doubles["two"]
+        two.lateness_s = 0.0
+        put(one, 10)
+        await doubted(world)
+        two.buy(next(iter(two.numbers)), 7)
+        world.plant.roster[AccountId("two")].orders.set()
+        async with asyncio.timeout(5):
+            while not one.pushed:
+                await asyncio.sleep(0.1)
+        assert [write.quantity for write in one.pushed[0]] == [0]
+        assert (await world.shelf("A-1")).on_hand == 7
+
+    tell(story, **ADOPT)
+
+
+def test_a_fall_by_hand_is_reversed_by_the_order_that_explains_it(tell: Callable[..., Any]) -> None:
+    """A lower number that no order explains in time is taken for stock; an order that is told late gives it back."""
+
+    async def story(world: World) -> None:
+        one = world.doubles["one"]
+        name = one.buy(next(iter(one.numbers)), 2)
+        assert name is not None
+        late = one.placed.pop(name)
+        await asyncio.sleep(400)
+        shelf = await world.shelf("A-1")
+        assert (shelf.on_hand, shelf.committed, shelf.held) == (5, 0, 0)
+        one.placed[name] = late
+        late.told_at = world.plant.clock.now()
+        await asyncio.sleep(60)
+        shelf = await world.shelf("A-1")
+        assert (shelf.on_hand, shelf.committed, shelf.held) == (7, 2, 0)
+
+    tell(story, **ADOPT)
+
+
+def test_a_restore_that_is_told_late_reverses_a_hand_edit(tell: Callable[..., Any]) -> None:
+    """Units that seemed to be added by hand were a cancel's: once it is told they are taken off the stock again."""
+
+    async def story(world: World) -> None:
+        one = world.doubles["one"]
+        name = one.buy(next(iter(one.numbers)), 2)
+        assert name is not None
+        await asyncio.sleep(60)
+        one.cancel(name, restore=True)
+        told = one.placed[name]
+        told.told_at = world.plant.clock.now() + 10_000 * SECOND_US
+        await asyncio.sleep(400)
+        shelf = await world.shelf("A-1")
+        assert (shelf.on_hand, shelf.committed) == (9, 2)
+        told.told_at = world.plant.clock.now()
+        await asyncio.sleep(60)
+        shelf = await world.shelf("A-1")
+        assert (shelf.on_hand, shelf.committed) == (7, 0)
+
+    tell(story, **ADOPT)
+
+
+def test_many_hand_edits_wait_for_a_person(tell: Callable[..., Any]) -> None:
+    """More hand edits than the brake allows are held as drift, with an alert that names the cause."""
+
+    async def story(world: World) -> None:
+        object.__setattr__(world.plant.house, "brake", BrakeRule(minimum=1, share=0.2))
+        put(world.doubles["one"], 10)
+        await doubted(world)
+        await asyncio.sleep(40)
+        assert (await world.shelf("A-1")).on_hand == 7
+        found = await world.plant.store.read(alerts.standing)
+        assert {("brake", "drift:one"), ("drift", "one")} <= {(alert.kind, alert.key) for alert in found}
+        (row,) = await world.plant.store.read(doubts.pending_drift)
+        await world.say(DriftFact(ids=(row.id,), verdict=Verdict.ACCEPT))
+        assert (await world.shelf("A-1")).on_hand == 10
+
+    tell(story, **ADOPT)

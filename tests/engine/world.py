@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from syncd.clock import uuid7
@@ -12,14 +13,17 @@ from syncd.core.brake import BrakeRule
 from syncd.core.facts import AccountFact, AccountState, CountFact, CountRow, Fact
 from syncd.core.season import Season
 from syncd.core.terms import AccountId, Location, Sku
-from syncd.engine.channels import Account, pulse_of, rules_of
+from syncd.core.tickets import DeskId
+from syncd.engine.channels import Account, Pulse, pulse_of, rules_of
 from syncd.engine.crew import engine_loops, recover
+from syncd.engine.desks import OpenDesk
 from syncd.engine.intake import Intake
 from syncd.engine.loops import run_loops
 from syncd.engine.plant import Plant
-from syncd.engine.rules import House
+from syncd.engine.rules import House, WaitRules
 from syncd.sdk.channel import Clock
-from syncd.settings import ChannelSettings, Daemon, PolicyDefaults, Settings
+from syncd.sdk.desk import Desk
+from syncd.settings import ChannelSettings, Daemon, DeskSettings, PolicyDefaults, Settings
 from syncd.store import ledger, listings, rows
 from syncd.store.driver import writer_engine
 from syncd.store.session import Store
@@ -84,6 +88,10 @@ def _shelf(conn: object, code: str) -> ledger.Shelf:
     return ledger.shelves(conn, [sku.sku_id])[sku.sku_id]  # type: ignore[arg-type]
 
 
+def pulse_of_desk(plant: Plant, name: DeskId) -> Pulse:
+    return Pulse(account=AccountId(name), clock=plant.clock, random=plant.random, report=lambda *_: None)
+
+
 @asynccontextmanager
 async def running(
     path: Path,
@@ -91,6 +99,8 @@ async def running(
     doubles: Mapping[str, Double],
     *,
     inline: bool = True,
+    desks: Mapping[str, Desk] | None = None,
+    waiting: WaitRules | None = None,
     policy: PolicyDefaults | None = None,
     seasons: tuple[Season, ...] = (),
     **changes: object,
@@ -119,7 +129,16 @@ async def running(
             pulse = pulse_of(own, clock=clock, random=dice, report=lambda *_: None)
             rules = rules_of(own, double, defaults)
             plant.roster[own.name] = Account(name=own.name, channel=double, rules=rules, settings=own, pulse=pulse)
+        for name, desk in (desks or {}).items():
+            desk_id = DeskId(name)
+            pulse = pulse_of_desk(plant, desk_id)
+            settings_of_desk = DeskSettings(
+                name=desk_id, adapter="double", poll_s=max(30.0, float(changes.get("poll_s", 0.0)))
+            )
+            plant.desks[desk_id] = OpenDesk(name=desk_id, desk=desk, settings=settings_of_desk, pulse=pulse)
+        first = next(iter(plant.desks), None)
         plant.house = House(
+            waiting=replace(waiting or WaitRules(), desk=first, desks=frozenset(plant.desks)),
             rules={name: account.rules for name, account in plant.roster.items()},
             sinks=frozenset({"mqtt"}),
             brake=BrakeRule(minimum=5),

@@ -180,6 +180,17 @@ async def test_an_apology_waits_for_a_person_or_goes_by_rule(
     assert [(one.sku, one.available) for one in view.alternatives] == [("B", 5)]
 
 
+async def test_who_has_no_ticket_is_a_task_for_an_agent(shop: Rig) -> None:
+    """Without a ticket and an address the apology is a draft in a task at the shop's desk, whatever the rule says."""
+    await oversell(shop)
+    shop.plant.house = replace(shop.plant.house, waiting=replace(shop.plant.house.waiting, desk=DeskId("local")))
+    assert await watch(shop, automatic=("crossed",)).step() == 1
+    (change,) = await apologies(shop, ChangeState.WAITING)
+    (view,) = await found(shop)
+    assert (change.kind.value, change.desk, change.content.order_number) == ("create", "local", "M-1")
+    assert [one.told for one in view.losers] == ["drafted"]
+
+
 def _offers(conn: Connection) -> dict[Any, Any]:
     ids = {code: known.sku_id for code, known in incidents.ledger.skus_by_code(conn, ["A", "B", "C"]).items()}
     return {ids["A"]: [(ids["C"], "none there"), (ids["B"], "same size")]}  # type: ignore[index]  # plain texts

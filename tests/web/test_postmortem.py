@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, text
 
-from syncd.core.facts import OutcomeFact
+from syncd.core.facts import OutcomeFact, PolicyFact, PolicyRow
 from syncd.core.plan import Lane
-from syncd.core.terms import SECOND_US, AccountId, Outcome, OutcomeKind
+from syncd.core.terms import SECOND_US, AccountId, Outcome, OutcomeKind, Sku
+from syncd.store import accounts, listings
 from syncd.store import history as writes
-from syncd.store import listings
 from syncd.store.history import Intent
 from syncd.store.views_history import resent_writes
 from syncd.web.postmortem import postmortem
@@ -50,6 +50,19 @@ async def sell_too_much(rig: Rig) -> None:
     await rig.order("shop", "S-1", ("s2", "KIT", 1))
     await rig.order("mall", "M-1", ("m1", "A", 2), ordered_at=rig.clock.instant + 5 * SECOND_US)
     rig.clock.instant += 60 * SECOND_US
+
+
+async def test_the_rule_in_force_and_brakes_are_told(rig: Rig, api: Api) -> None:
+    """Each channel's rule for the SKU is told, with rows of the SKU, and what the brake held in that time."""
+    await sell_too_much(rig)
+    assert await rig.tell(PolicyFact(rows=(PolicyRow(sku=Sku("A"), safety_stock=2),))) is None
+    values = {"inbox_id": 1, "cause": "count from test", "to_zero": 30, "raised": 0, "listings": 40}
+    await rig.plant.store.write(lambda conn: accounts.hold(conn, {**values, "at": rig.clock.instant}))
+    _, told = await api.get("/postmortem/A")
+    assert {(rule["account"], rule["safety_stock"]) for rule in told["skus"][0]["rules"]} == {("shop", 2), ("mall", 2)}
+    (brake,) = (entry for entry in told["skus"][0]["entries"] if entry["what"] == "brake")
+    assert (brake["state"], brake["detail"]) == ("held", "count from test: 30 to zero, 0 raised")
+    assert brake["units"] is None
 
 
 async def test_an_oversell_is_told_by_sku_and_by_order(rig: Rig, api: Api) -> None:

@@ -17,7 +17,7 @@ from syncd.engine.timekeeping import PIECE, TimeKeeping
 from syncd.sdk.desk import DeskProfile
 from syncd.settings import TimeRules
 from syncd.store import changes, tickets, waiting
-from syncd.store.changes import Change, ChangeState
+from syncd.store.changes import Change, ChangeKind, ChangeState
 from syncd.store.ledger import skus_by_code
 from syncd.store.rows import OrderRow
 from syncd.store.rows_waiting import EntryRow
@@ -257,3 +257,28 @@ async def test_rules_that_are_off_do_nothing(shop: Rig) -> None:
     shop.plant.settings = replace(shop.plant.settings, letters=replace(shop.plant.settings.letters, quiet=""))
     shop.clock.instant = MORNING + 16 * HOUR
     assert await keeper(shop).step() == 1
+
+
+async def test_those_without_a_ticket_get_one_in_time(either: Rig) -> None:
+    """Whom nobody told anything in half a day gets a ticket at the shop's desk, once, and not by night."""
+    await wait_for(either, since=MORNING - 13 * HOUR)
+    await either.plant.store.write(lambda conn: _lonely(conn, 30))
+    loop = keeper(either, first_contact_h=24)
+    assert await loop.step() == 1, "without a desk only the one with a ticket is told"
+    either.plant.house = replace(either.plant.house, waiting=replace(either.plant.house.waiting, desk=DESK))
+    either.clock.instant = MORNING + 14 * HOUR
+    assert await loop.step() == 0, "it is night"
+    either.clock.instant = MORNING + DAY
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("syncd.engine.timekeeping.PIECE", 7)
+        assert [await loop.step(), await loop.step()] == [30, 0]
+    opened = [change for change in await made(either) if change.kind is ChangeKind.CREATE]
+    assert len({change.key for change in opened}) == 30
+    assert {(change.desk, change.message, change.content.sku) for change in opened} == {(DESK, "acknowledged", "A")}
+
+
+def _lonely(conn: Connection, count: int) -> None:
+    (sku,) = skus_by_code(conn, ["A"]).values()  # type: ignore[list-item]  # a plain text
+    for number in range(count):
+        values = {"source": "alone", "key": f"a{number}", "sku_id": sku.sku_id, "quantity": 1, "state": "pending"}
+        waiting.add_entry(conn, {**values, "since": MORNING - 13 * HOUR, "language": "ja"})

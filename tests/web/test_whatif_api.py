@@ -27,15 +27,17 @@ async def trade(rig: Rig) -> None:
 async def test_another_rule_is_tried_on_the_past(
     rig: Rig, api: Api, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    """The rule in force oversells what it did oversell; a buffer would have refused it; slices change nothing."""
+    """The pool oversells what crossed, a buffer would have refused it; slices change nothing."""
     monkeypatch.setattr(views_past, "SLICE", size)
     await trade(rig)
     status, told = await api.get("/whatif?days=3&policy=fixed%202")
     assert (status, told["orders"], told["cut"]) == (200, 2, False)
     names = ("demand", "sold", "oversold", "hidden")
-    assert [told["present"][name] for name in names] == [5, 3, 2, 0]
     assert [told["other"][name] for name in names] == [5, 0, 0, 5]
-    assert told["present"]["oversold_rate"] == 0.4
+    assert told["present"]["demand"] == 5
+    _, pool = await api.get("/whatif?days=3&policy=pool")
+    assert [pool["other"][name] for name in names] == [5, 3, 2, 0]
+    assert pool["other"]["oversold_rate"] == 0.4
     assert {lag["account"] for lag in told["lags"]} == set(rig.plant.roster)
 
 

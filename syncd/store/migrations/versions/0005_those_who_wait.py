@@ -32,7 +32,18 @@ def _make_entries() -> None:
         *_counts("quantity"),
         *_texts("account"),
         *_numbers("order_row", nullable=True),
-        *_texts("line_id", "order_number", "state", "expected", "promised", "due_on", "amount", "currency", "language"),
+        *_texts(
+            "line_id",
+            "order_number",
+            "state",
+            "expected",
+            "promised",
+            "announced",
+            "due_on",
+            "amount",
+            "currency",
+            "language",
+        ),
         *_numbers("since"),
         *_numbers("contact_id", nullable=True),
         *_texts("event"),
@@ -42,9 +53,17 @@ def _make_entries() -> None:
     )
     _index("entry_order", "entry", ["order_row"], "order_row IS NOT NULL")
     _index("entry_open", "entry", ["sku_id", "id"], "closed_at IS NULL")
-    op.create_table("need", *_keys("entry_id", "sku_id"), *_counts("units", "tier"), *_numbers("rank"))
+    _index("entry_contact", "entry", ["contact_id"], "contact_id IS NOT NULL")
+    op.create_table("need", *_keys("entry_id", "sku_id"), *_counts("units", "tier"), *_numbers("rank"), *_texts("day"))
     _index("need_line", "need", ["sku_id", "tier", "rank", "entry_id", "units"], "units > 0")
-    op.create_table("queue", *_keys("sku_id"), *_counts("tier"), *_numbers("rank", "entry_id"), *_counts("units"))
+    op.create_table(
+        "queue",
+        *_keys("sku_id"),
+        *_counts("tier"),
+        *_numbers("rank", "entry_id"),
+        *_counts("units"),
+        *_numbers("since"),
+    )
 
 
 def _make_units() -> None:

@@ -1,0 +1,112 @@
+"""Make what a desk is asked for out of a stored change: its letter whole, or a draft where nobody can be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import Connection
+
+from syncd.core.terms import Sku
+from syncd.core.tickets import (
+    Contact,
+    Language,
+    Letter,
+    MessageKind,
+    NewTicket,
+    Priority,
+    TicketChange,
+    TicketId,
+    TicketState,
+    TicketStatus,
+)
+from syncd.core.waitlist import WaitFact
+from syncd.letters import Texts
+from syncd.sdk.desk import DeskProfile
+from syncd.store import inbox, waiting
+from syncd.store.changes import Change, Content
+from syncd.store.tickets import KnownTicket
+
+
+class Drafting:
+    """Fills in the texts of one desk's changes."""
+
+    def __init__(self, profile: DeskProfile, *, texts: Texts, language: Language) -> None:
+        self._profile = profile
+        self._texts = texts
+        self._language = language
+
+    def owns(self, change: Change) -> bool:
+        """Say whether the desk sends this message by a rule of its own."""
+        return bool(change.message) and MessageKind(change.message) in self._profile.owns
+
+    def letter(self, change: Change) -> Letter | None:
+        """Return the letter of a change, None where it has none of ours; raises RejectedError as texts do."""
+        if not change.message or self.owns(change):
+            return None
+        return self._texts.letter(MessageKind(change.message), self._language_of(change.content), change.content.values)
+
+    def _language_of(self, content: Content) -> Language:
+        return Language(content.language) if content.language else self._language
+
+    def update(self, change: Change, ticket: KnownTicket) -> TicketChange:
+        """Return a change of a ticket; raises RejectedError where its letter cannot be written."""
+        content, letter = change.content, self.letter(change)
+        return TicketChange(
+            ticket_id=ticket.ticket_id,
+            event=change.event,
+            version=ticket.version,
+            state=TicketState(content.state) if content.state else None,
+            status=TicketStatus(content.status) if content.status else None,
+            sku=Sku(content.sku) if content.sku else None,
+            quantity=content.quantity,
+            order_number=content.order_number or None,
+            expected=content.expected,
+            amount=content.amount or None,
+            priority=Priority(content.priority) if content.priority else None,
+            note=content.note,
+            letter=letter,
+            draft=letter is not None and not (ticket.reachable and self._profile.sends),
+        )
+
+    def opening(self, change: Change, contact: Contact | None) -> NewTicket:
+        """Return a ticket to be opened; without a contact it is a task for an agent, with the letter as a draft."""
+        content, letter = change.content, self.letter(change)
+        reached = contact is not None or bool(content.follow_up_of)
+        return NewTicket(
+            key=f"syncd-{change.key}",
+            event=change.event,
+            subject=content.subject or _subject(letter, content),
+            note=content.note,
+            state=TicketState(content.state) if content.state else TicketState.PENDING,
+            sku=Sku(content.sku) if content.sku else None,
+            quantity=content.quantity or 1,
+            order_number=content.order_number,
+            expected=content.expected or "",
+            amount=content.amount,
+            language=self._language_of(content),
+            priority=Priority(content.priority) if content.priority else Priority.NORMAL,
+            contact=contact,
+            letter=letter,
+            draft=letter is not None and not (reached and self._profile.sends),
+            follow_up_of=TicketId(content.follow_up_of) if content.follow_up_of else None,
+        )
+
+
+def _subject(letter: Letter | None, content: Content) -> str:
+    if letter is not None:
+        return letter.subject
+    return " ".join(part for part in (content.sku, content.order_number) if part) or "syncd"
+
+
+def contacts(conn: Connection, entry_ids: Collection[int]) -> Mapping[int, Contact]:
+    """Return whom to write to, of those entries that left an address; it stands in the inbox alone."""
+    found: dict[int, Contact] = {}
+    for entry in waiting.entries(conn, entry_ids).values():
+        if entry.contact_id is None:
+            continue
+        fact = inbox.one(conn, entry.contact_id).fact
+        rows = fact.rows if isinstance(fact, WaitFact) else ()
+        contact = next((row.contact for row in rows if row.key == entry.key), None)
+        if contact is not None:
+            found[entry.id] = contact
+    return found
