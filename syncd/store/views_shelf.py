@@ -215,11 +215,12 @@ def _chosen(only: Only) -> _Ids | None:
 def _available_below(bound: int) -> _Ids:
     """Select counted SKUs, and kits of them, of which less is available."""
     b = _BALANCE.c
-    counted = select(_SKU.c.id).where(_SKU.c.opened_at.is_not(None))
-    plain = select(b.sku_id.label("id")).where(b.sku_id.in_(counted), b.sku_id.not_in(select(_KIT.c.kit_id)))
-    plain = plain.group_by(b.sku_id).having(_SUMS["available"] < bound)
+    few = select(b.sku_id).group_by(b.sku_id).having(_SUMS["available"] < bound).subquery()
+    plain = select(few.c.sku_id.label("id")).join(_SKU, _SKU.c.id == few.c.sku_id)
+    plain = plain.where(_SKU.c.opened_at.is_not(None), few.c.sku_id.not_in(select(_KIT.c.kit_id)))
     kits = _kits_available().subquery()
-    uncounted = select(_KIT.c.kit_id).where(_KIT.c.component_id.not_in(counted))
+    parts = select(_KIT.c.kit_id).join(_SKU, _SKU.c.id == _KIT.c.component_id)
+    uncounted = parts.where(_SKU.c.opened_at.is_(None))
     return union(plain, select(kits.c.id).where(kits.c.value < bound, kits.c.id.not_in(uncounted)))
 
 

@@ -132,6 +132,7 @@ class Frame:
             "t": speech.say,
             "word": speech.word,
             "n": speech.number,
+            "value": speech.value,
             "money": speech.money,
             "lag": speech.lag,
             "ago": speech.ago,

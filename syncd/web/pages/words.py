@@ -62,10 +62,16 @@ class Speech:
         """Return the text of a key."""
         return text(key, self.language, **values)
 
-    def word(self, family: str, key: str) -> str:
+    def word(self, family: str, key: str, **values: object) -> str:
         """Return the text of one of a family of states; a state that has none stands as it is."""
         name = f"{family}.{key}"
-        return self.say(name) if name in texts() else key
+        return self.say(name, **values) if name in texts() else " ".join([key, *map(str, values.values())])
+
+    def value(self, found: object) -> str:
+        """Return a value of a setting: a number in groups, a mark for yes, any other as it is."""
+        if isinstance(found, bool):
+            return "\N{CHECK MARK}" if found else "–"
+        return self.number(found) if isinstance(found, int) else str(found)
 
     def number(self, value: int | None) -> str:
         """Return a number in groups of three; a dash for none."""
