@@ -146,7 +146,8 @@ class _Story:
             port=FIRST_PORT,
             parts=self.parts,
         ) as simulators:
-            text = settings_text(simulators, listen=LISTEN, parts=self.parts)
+            # At rest every listing has to show all that is there: so it can be seen whether anything went wrong.
+            text = settings_text(simulators, listen=LISTEN, parts=self.parts) + '\n[policy]\nexposure = "pool"\n'
             settings = settings_of(text, self.folder, self.adapters)
             machine = Machine(
                 clock=self.clock,

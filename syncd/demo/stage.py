@@ -54,6 +54,7 @@ instance = "{INSTANCE}"
 drain_s = 5.0
 
 [policy]
+exposure = "pool"
 raise_delay_s = 1.0
 """
 
