@@ -50,7 +50,9 @@ def examine(work: Work, *, after: SkuId, most: int, kits: set[SkuId], alike: Ali
     units = store.units(work.conn, first=first, last=last)
     load_policies(work, [number for number, _ in numbers] if work.present.policies or work.present.seasons else ())
     plain = _Plain(work, alike)
-    intricate = kits | store.displayed(work.conn, first=first, last=last) if work.present.displays else kits
+    intricate = kits | store.kept(work.conn, first=first, last=last)
+    if work.present.displays:
+        intricate |= store.displayed(work.conn, first=first, last=last)
     for sku_id, counted in numbers:
         mine = plans.get(sku_id)
         if mine and counted and sku_id not in intricate and plain.fits(mine):

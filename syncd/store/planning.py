@@ -10,10 +10,11 @@ from sqlalchemy import Connection, bindparam, select
 from syncd.core.terms import AccountId, Instant, Location, SkuId
 from syncd.store.rows import BalanceRow, KitRow, ListingRow, SkuRow
 from syncd.store.rows_exposure import DisplayRow
+from syncd.store.rows_waiting import HoldRow
 from syncd.store.statements import change, fetch_all, table
 
 _SKU, _BALANCE, _LISTING, _KIT = table(SkuRow), table(BalanceRow), table(ListingRow), table(KitRow)
-_DISPLAY = table(DisplayRow)
+_DISPLAY, _HOLD = table(DisplayRow), table(HoldRow)
 
 
 class Plan(NamedTuple):
@@ -79,6 +80,12 @@ def displayed(conn: Connection, *, first: SkuId, last: SkuId) -> set[SkuId]:
     """Return the SKUs of a run that have listings with more than a number."""
     query = select(_LISTING.c.sku_id).join(_DISPLAY, _DISPLAY.c.listing_id == _LISTING.c.id)
     return {SkuId(number) for number in conn.execute(query.where(_LISTING.c.sku_id.between(first, last))).scalars()}
+
+
+def kept(conn: Connection, *, first: SkuId, last: SkuId) -> set[SkuId]:
+    """Return the SKUs of a run of which units are shown on one channel alone, for those who wait there."""
+    query = select(_HOLD.c.sku_id).where(_HOLD.c.sku_id.between(first, last), _HOLD.c.ended_at.is_(None)).distinct()
+    return {SkuId(number) for number in conn.execute(query).scalars()}
 
 
 def in_kits(conn: Connection) -> set[SkuId]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,8 @@ KEPT_SHOTS = Path(__file__).resolve().parent / "shots"
 """Where those are that the README shows; written when SYNCD_KEEP_SHOTS=1."""
 DESK = {"width": 1280, "height": 860}
 PHONE = {"width": 390, "height": 844}
+WINDOW_S = 180.0
+"""Longest time that a window is open: a browser that hangs fails its test."""
 WAIT_MS = 20_000
 """Longest wait for something to appear; how soon it does is what benchmarks are for."""
 
@@ -57,7 +60,8 @@ async def window(
     )
     page.on("pageerror", lambda error: complaints.append(str(error)))
     try:
-        yield page, complaints
+        async with asyncio.timeout(WINDOW_S):
+            yield page, complaints
     finally:
         await context.close()
 

@@ -104,8 +104,8 @@ def wait(conn: Connection) -> None:
     """Let people wait for the tea that is sold out."""
     sku_id = ledger.skus_by_code(conn, ["TEA-GEN-100"])[Sku("TEA-GEN-100")].sku_id
     at = 1_789_000_000_000_000
-    for number, units in enumerate((2, 1, 4, 1, 3), 1):
-        since = at + number * HOUR_US
+    for number, units in enumerate((2, 1, 4, 1, 3), 1_001):
+        since = at + (number - 1_000) * HOUR_US
         entry = {"id": number, "source": "signup", "key": f"w{number}", "sku_id": sku_id, "quantity": units}
         more = {"state": "pending", "since": since, "expected": "2026-09-28", "account": "shopify"}
         conn.execute(insert(table(EntryRow)), [{**entry, **more}])
