@@ -31,12 +31,12 @@ except ConfigError as error:
 sys.exit(run(settings))
 """
     COMMAND = (sys.executable, "-c", _TEXT)
-START_S = 30.0
+START_S = 120.0
 """Longest wait until a daemon is ready; its end is a failure."""
-SETTLE_S = 60.0
+SETTLE_S = 240.0
 """Longest wait for what has to come about; its end is a failure."""
 STEP_S = 0.05
-ANSWER_S = 40.0
+ANSWER_S = 120.0
 
 
 def free_port() -> int:
@@ -143,17 +143,17 @@ class Daemon:
         """Kill -9, and wait until it is gone."""
         await self._signal(signal.SIGKILL)
 
-    async def stop(self, *, seconds: float = 30.0) -> int:
+    async def stop(self, *, seconds: float = 90.0) -> int:
         """Ask it to end; return its exit code."""
         return await self._signal(signal.SIGTERM, seconds=seconds)
 
-    async def _signal(self, number: signal.Signals, *, seconds: float = 30.0) -> int:
+    async def _signal(self, number: signal.Signals, *, seconds: float = 90.0) -> int:
         assert self.process is not None
         if self.process.returncode is None:
             self.process.send_signal(number)
         return await self.ended(seconds=seconds)
 
-    async def ended(self, *, seconds: float = 30.0) -> int:
+    async def ended(self, *, seconds: float = 90.0) -> int:
         """Wait until it ends; return its exit code."""
         assert self.process is not None
         async with asyncio.timeout(seconds):

@@ -149,7 +149,7 @@ class Street:
                 found.append(f"{sku}: {on_hand} on hand, {committed} committed, {held} held; sold {sold[sku]}")
         return found
 
-    async def at_rest(self, syncd: Daemon, *, store_url: str = "", seconds: float = 60.0) -> None:
+    async def at_rest(self, syncd: Daemon, *, store_url: str = "", seconds: float = 240.0) -> None:
         """Wait until every channel shows what is there, and the books agree."""
         url = store_url or f"sqlite:///{syncd.database}"
 

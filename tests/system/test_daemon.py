@@ -73,7 +73,7 @@ async def test_a_stop_in_the_rush_loses_nothing(tmp_path: Path) -> None:
     async with living(tmp_path) as (syncd, shops), asyncio.TaskGroup() as group:
         crowd = group.create_task(shops.crowd(pause_s=0.01))
         await asyncio.sleep(2)
-        assert await syncd.stop(seconds=20) == 0
+        assert await syncd.stop(seconds=90) == 0
         assert rows(syncd, "SELECT count(*) FROM write WHERE state = 'intended'") == [(0,)]
         assert rows(syncd, "SELECT count(*) FROM listing WHERE in_flight") == [(0,)]
         crowd.cancel()
@@ -85,7 +85,7 @@ async def test_a_stop_in_the_rush_loses_nothing(tmp_path: Path) -> None:
 async def test_a_stop_ends_at_once_when_nothing_happens(tmp_path: Path) -> None:
     """SIGTERM to a daemon at rest ends with 0 within seconds."""
     async with living(tmp_path) as (syncd, _):
-        assert await syncd.stop(seconds=5) == 0
+        assert await syncd.stop(seconds=15) == 0
 
 
 # --- kill -9 after an ack ---------------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ async def refuses(syncd: Daemon, shops: Street) -> None:
             async with session.get(f"{syncd.url}/readyz") as ready:
                 return "" if status == ready.status == 503 else f"answered {status}, ready {ready.status}"
 
-        await until(taken, what="webhooks are refused", seconds=20)
+        await until(taken, what="webhooks are refused", seconds=90)
         for name in shops.shops:
             shops.buy(name, {"SKU-00001": 1})
         async with session.get(f"{syncd.url}/livez") as alive:

@@ -67,7 +67,7 @@ async def test_real_orders_and_kills(tmp_path: Path) -> None:
                 group.create_task(live(trace, shops, syncd, names=names, seconds=seconds))
                 await killing(syncd, SeededRandom(SEED), most_s=2 * seconds / KILLS)
             assert shops.orders
-            await shops.at_rest(syncd, seconds=120)
+            await shops.at_rest(syncd, seconds=400)
 
 
 async def live(trace: Trace, shops: Street, syncd: Daemon, *, names: Mapping[str, str], seconds: float) -> None:
