@@ -48,7 +48,13 @@ class Street:
 
     def tables(self, daemon_url: str = "", **channel: object) -> dict[str, dict[str, Any]]:
         """Return the settings of a daemon that keeps them in step; with its address it gets webhooks."""
-        found: dict[str, dict[str, Any]] = {"brake": {"minimum": 1_000_000}, "policy": {"raise_delay_s": 0.2}}
+        # In a pool every channel shows what is there, so that what is wrong at rest can be told.
+        pool = {"raise_delay_s": 0.2, "exposure": "pool"}
+        found: dict[str, dict[str, Any]] = {
+            "brake": {"minimum": 1_000_000},
+            "policy": pool,
+            "daemon": {"drain_s": 60.0},
+        }
         if daemon_url:
             found["http"] = {"public_url": daemon_url}
         for name, shop in self.shops.items():
