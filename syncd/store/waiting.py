@@ -282,18 +282,6 @@ def holds_due(conn: Connection, *, now: Instant, limit: int) -> list[Hold]:
     return _holds(conn, select(_HOLD).where(_OPEN_HOLD, _HOLD.c.until <= now).limit(limit), {})
 
 
-def unoffered(conn: Connection, account: AccountId, *, limit: int) -> list[Hold]:
-    """Return whole private holds of an account's entries of which no offer was made yet."""
-    query = (
-        select(_HOLD)
-        .join(_ENTRY, _ENTRY.c.id == _HOLD.c.entry_id)
-        .where(_OPEN_HOLD, _HOLD.c.account == "", _HOLD.c.reference == "", _HOLD.c.until.is_not(None))
-        .where(_ENTRY.c.account == account)
-        .limit(limit)
-    )
-    return _holds(conn, query, {})
-
-
 def held(conn: Connection, sku_ids: Collection[SkuId]) -> dict[SkuId, int]:
     """Return how many units of each SKU are held for entries or by deliveries that are being assigned."""
     found: dict[SkuId, int] = defaultdict(int)
