@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection
@@ -18,61 +19,100 @@ from syncd.engine.plant import Plant
 from syncd.engine.promising import announce, repromise
 from syncd.engine.replan import replan
 from syncd.engine.rules import House
-from syncd.engine.serving import CHUNK, open_rest, serve_delivery
+from syncd.engine.serving import open_rest, serve_delivery
 from syncd.engine.timing import nap
 from syncd.engine.work import Hint, Work
+from syncd.sdk.channel import Clock
 from syncd.store import arrivals, waiting
 from syncd.store.arrivals import ASSIGNING
 
-MOST_HOLDS = 50
-"""Holds that end in one transaction."""
+AIM_S: Final = 0.010
+"""How long a piece should take; the limit of the design for a transaction is 20 ms."""
+LEAST: Final = 40
+FIRST: Final = 80
+MOST: Final = 400
+"""Of a line so many are worked off in one transaction, at least, at first and at most; in between by measured time."""
+ROUNDS: Final = 20
+"""So often steps that find something are repeated before those that found nothing look again."""
 IDLE_S = 60.0
 """Longest rest: a hint that got lost costs this much time."""
-Step = Callable[[Work], bool]
+Step = Callable[[Work, int], bool]
 
 
 async def run_attending(plant: Plant, stop: asyncio.Event) -> None:
     """Work until told to stop."""
     await plant.ready.wait()
+    attending = Attending(plant)
     while not stop.is_set():
         plant.serves.clear()
-        while not stop.is_set() and await attend(plant):
-            pass
+        await attending.work_off(stop)
         await nap(await plant.store.read(lambda conn: _rest_s(conn, plant.clock.now())), plant.serves, stop)
 
 
-async def attend(plant: Plant) -> bool:
-    """Do a piece of everything that is due; return whether there was anything."""
-    found = False
-    for step in STEPS:
-        done, hints = await plant.store.write(lambda conn, s=step: do_step(conn, plant.house, plant.clock.now(), s))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-        for account, hint in sorted(hints):
+class Attending:
+    """Does what is due, step by step, each in pieces whose size follows from how long the last one took."""
+
+    def __init__(self, plant: Plant) -> None:
+        self._plant = plant
+        self._sizes = dict.fromkeys(STEPS, FIRST)
+
+    async def work_off(self, stop: asyncio.Event) -> None:
+        """Work until nothing is due, or until told to stop."""
+        while not stop.is_set():
+            busy = [step for step in STEPS if await self._do(step)]
+            if not busy:
+                return
+            for _ in range(ROUNDS):
+                busy = [step for step in busy if not stop.is_set() and await self._do(step)]
+
+    async def _do(self, step: Step) -> bool:
+        plant, size = self._plant, self._sizes[step]
+        done = await plant.store.write(lambda conn: do_step(conn, plant.house, plant.clock, step, size))
+        if done.found:
+            self._sizes[step] = next_size(size, done.seconds)
+        for account, hint in sorted(done.hints):
             if hint is not Hint.SERVE:
                 plant.wake(account, hint)
-        found = found or done
-    return found
+        return done.found
 
 
-def do_step(conn: Connection, house: House, now: Instant, step: Step) -> tuple[bool, set[tuple[AccountId, Hint]]]:
-    """Do one step in a transaction; return whether there was anything to do, and what may be due now."""
-    work = Work(conn, house=house, now=now)
-    done = step(work)
-    if done:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What a step did: whether there was anything to do, what may be due now, and how long it took."""
+
+    found: bool
+    hints: set[tuple[AccountId, Hint]]
+    seconds: float
+
+
+def do_step(conn: Connection, house: House, clock: Clock, step: Step, size: int) -> Done:
+    """Do one step in a transaction, for at most `size` of those who wait."""
+    started = clock.monotonic()
+    work = Work(conn, house=house, now=clock.now())
+    found = step(work, size)
+    if found:
         replan(work)
         work.flush()
-    return done, work.hints
+    return Done(found=found, hints=work.hints, seconds=clock.monotonic() - started)
 
 
-def _assign(work: Work) -> bool:
-    """Assign a chunk of the oldest delivery."""
+def next_size(size: int, seconds: float) -> int:
+    """Return how many the next piece should have."""
+    if seconds > AIM_S:
+        return max(LEAST, int(size * max(0.3, AIM_S / seconds)))
+    return min(MOST, size + size // 8 + 1)
+
+
+def _assign(work: Work, size: int) -> bool:
+    """Assign a piece of the oldest delivery."""
     delivery = next((one for one in arrivals.unfinished(work.conn) if one.state == ASSIGNING), None)
     if delivery is None:
         return False
-    serve_delivery(work, delivery, limit=CHUNK)
+    serve_delivery(work, delivery, limit=size)
     return True
 
 
-def _open(work: Work) -> bool:
+def _open(work: Work, _size: int) -> bool:
     """Open what is left of a delivery of which those who wait were told."""
     for delivery in arrivals.unfinished(work.conn):
         if delivery.state != ASSIGNING:
@@ -84,9 +124,9 @@ def _open(work: Work) -> bool:
     return False
 
 
-def _end_holds(work: Work) -> bool:
+def _end_holds(work: Work, size: int) -> bool:
     """Give back what was held for somebody who did not come."""
-    due = waiting.holds_due(work.conn, now=work.now, limit=MOST_HOLDS)
+    due = waiting.holds_due(work.conn, now=work.now, limit=size)
     lift_all(work, due, cause="lapsed")
     close_bought(work, {hold.entry_id for hold in due}, reason="lapsed")
     return bool(due)

@@ -6,7 +6,7 @@ certain what they show.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,6 +22,8 @@ from syncd.store import history
 from syncd.store import planning as store
 from syncd.store.planning import Aimed, Plan
 
+CHECKED: Final = 20
+"""After so many SKUs it is looked whether a piece took long enough."""
 MOST_ALIKE: Final = 20_000
 """So many targets are remembered at most."""
 
@@ -38,8 +40,16 @@ class Piece:
     seconds: float = 0.0
 
 
-def examine(work: Work, *, after: SkuId, most: int, kits: set[SkuId], alike: Alike) -> Piece:
-    """Compute the targets of the next SKUs; writes nothing."""
+def examine(
+    work: Work,
+    *,
+    after: SkuId,
+    most: int,
+    kits: set[SkuId],
+    alike: Alike,
+    enough: Callable[[], bool] = lambda: False,
+) -> Piece:
+    """Compute the targets of the next SKUs; writes nothing. Where it took long `enough` ends it after any of them."""
     numbers = store.skus(work.conn, after=after, most=most)
     piece = Piece(skus=len(numbers))
     if not numbers:
@@ -53,12 +63,15 @@ def examine(work: Work, *, after: SkuId, most: int, kits: set[SkuId], alike: Ali
     intricate = kits | store.kept(work.conn, first=first, last=last)
     if work.present.displays:
         intricate |= store.displayed(work.conn, first=first, last=last)
-    for sku_id, counted in numbers:
+    for done, (sku_id, counted) in enumerate(numbers, 1):
         mine = plans.get(sku_id)
         if mine and counted and sku_id not in intricate and plain.fits(mine):
             plain.aim(sku_id, mine, units.get(sku_id, {}), piece)
         elif mine and (counted or sku_id in kits):
             piece.slow.append(sku_id)
+        if done % CHECKED == 0 and enough():
+            piece.last, piece.skus = sku_id, done
+            break
     _certainly(work, plain, piece)
     return piece
 

@@ -23,12 +23,16 @@ from syncd.engine.work import Hint, Work
 from syncd.store import listings
 from syncd.store import planning as store
 
-FIRST_SKUS: Final = 250
+FIRST_SKUS: Final = 60
 """SKUs of the first piece; the next ones follow how long it took."""
 LEAST_SKUS: Final = 60
+SURVEYED: Final = 250
+"""SKUs that are looked through beside the writer at a time."""
 MOST_SKUS: Final = 1_000
 AIM_S: Final = 0.012
 """How long a piece should hold the writer."""
+BUSY_AIM_S: Final = 0.007
+"""The same while others wait for it: an order waits for a piece before it is stored, and again before it is decided."""
 SLOW_SKUS: Final = 20
 """SKUs that are not plain, in one transaction."""
 FULL: Final = 0.2
@@ -53,23 +57,23 @@ class Planner:
 
     async def _run(self, stop: asyncio.Event, *, survey: bool) -> int:
         self._alike = Alike()
-        plant, after, size, changed, full = self._plant, SkuId(0), FIRST_SKUS, 0, not survey
+        plant, after, seen_to, size, changed, full = self._plant, SkuId(0), SkuId(0), FIRST_SKUS, 0, not survey
         kits = await plant.store.read(store.in_kits)
         while not stop.is_set():
             begin, most = after, size
-            if not full:
-                seen = await plant.store.read(lambda conn: self._examine(conn, begin, most, kits))  # noqa: B023  (awaited here)
+            if not full and after >= seen_to:
+                seen = await plant.store.read(lambda conn: self._examine(conn, begin, SURVEYED, kits))  # noqa: B023  (awaited here)
                 if seen.last is None:
                     break
-                slow = await self._differing(seen.slow)
+                seen_to = seen.last
                 if not seen.aimed:
                     after = seen.last
-                    changed += await self._slowly(slow, stop)
+                    changed += await self._slowly(await self._differing(seen.slow), stop)
                     continue
             piece = await plant.store.write(lambda conn: self._take(conn, begin, most, kits))  # noqa: B023  (awaited here)
             if piece.last is None:
                 break
-            after, size = piece.last, next_size(size, piece.seconds)
+            after, size = piece.last, next_size(piece.skus, piece.seconds)
             changed += len(piece.moves)
             changed += await self._slowly(piece.slow if full else await self._differing(piece.slow), stop)
             full = not survey or len(piece.moves) > FULL * piece.skus
@@ -134,10 +138,15 @@ class Planner:
         return examine(work, after=after, most=most, kits=kits, alike=self._alike)
 
     def _take(self, conn: Connection, after: SkuId, most: int, kits: set[SkuId]) -> Piece:
-        started = self._plant.clock.monotonic()
-        piece = self._examine(conn, after, most, kits)
+        clock = self._plant.clock
+        started = clock.monotonic()
+        aim_s = BUSY_AIM_S if self._plant.store.stats.queue_depth else AIM_S
+        until = started + aim_s
+        work = Work(conn, house=self._plant.house, now=clock.now())
+        enough = lambda: clock.monotonic() >= until  # noqa: E731  (a name for one comparison)
+        piece = examine(work, after=after, most=most, kits=kits, alike=self._alike, enough=enough)
         store.save(conn, piece.aimed)
-        piece.seconds = self._plant.clock.monotonic() - started
+        piece.seconds = clock.monotonic() - started
         return piece
 
 

@@ -17,8 +17,6 @@ from syncd.store import arrivals, open_lines, waiting
 from syncd.store.arrivals import OPEN, Arrival
 from syncd.store.waiting import Entry
 
-PIECE = 100
-"""Most of a line whose days are computed in one transaction."""
 DAY_US = 86_400 * SECOND_US
 
 
@@ -47,38 +45,35 @@ def count_down(work: Work) -> None:
         arrivals.save_received(work.conn, served, now=work.now)
 
 
-def repromise(work: Work) -> bool:
-    """Compute the expected days of a piece of a line anew; return whether there was one."""
+def repromise(work: Work, size: int) -> bool:
+    """Compute the expected days of so many of a line anew; return whether there was one to be computed."""
     stale = arrivals.next_stale(work.conn)
     if stale is None:
         return False
-    line = waiting.line(work.conn, stale.sku_id, limit=PIECE, after=stale.after)
+    line = waiting.line(work.conn, stale.sku_id, limit=size, after=stale.after)
     incoming = arrivals.incoming(work.conn, [stale.sku_id]).get(stale.sku_id, [])
     days = days_of_line(stale.units, [need.units for _, need in line], incoming)
-    found = {need.entry_id: day for (_, need), day in zip(line, days, strict=True)}
+    found = {place.entry_id: day for (place, _), day in zip(line, days, strict=True) if place.day != day}
     waiting.set_days(work.conn, stale.sku_id, found)
     event = event_of("days", str(stale.sku_id), str(stale.since))
-    _note(work, list(waiting.entries(work.conn, found).values()), event)
+    _note(work, [place.entry_id for place, _ in line], event)
     units = stale.units + sum(need.units for _, need in line)
-    arrivals.go_on(work.conn, stale.sku_id, line[-1][0] if len(line) == PIECE else None, units)
+    arrivals.go_on(work.conn, stale.sku_id, line[-1][0] if len(line) == size else None, units)
     work.hints.add(SERVE)
     return True
 
 
-def _note(work: Work, entries: Sequence[Entry], event: EventId) -> None:
-    """Store what is expected for each now, and tell those for whom it is news."""
-    days = waiting.days_of(work.conn, [entry.id for entry in entries])
+def _note(work: Work, ids: Sequence[int], event: EventId) -> None:
+    """Store what is expected for each of these that wait, and tell those for whom it is news."""
+    days = waiting.unlike_expected(work.conn, ids)
+    if not days:
+        return
+    changed = list(waiting.entries(work.conn, days).values())
     day = today(work.now, work.house.waiting.zone)
-    changed: list[Entry] = []
     told: dict[MessageKind, list[Entry]] = {MessageKind.EXPECTED: [], MessageKind.SLIPPED: []}
     previous: dict[int, dict[str, str]] = {}
-    for entry in entries:
-        mine = days.get(entry.id, [""])
-        expected = "" if "" in mine else max(mine)
-        if entry.closed_at is not None or entry.state is not TicketState.PENDING or expected == entry.expected:
-            continue
-        entry.expected = expected
-        changed.append(entry)
+    for entry in changed:
+        entry.expected = expected = days[entry.id]
         kind = news(promised=entry.promised, expected=expected)
         if kind is not None:
             previous[entry.id] = {"previous": entry.promised}
@@ -115,11 +110,11 @@ def _watch_payments(work: Work, entries: Sequence[Entry]) -> None:
             work.alarm("authorisation_ends", key, account=entry.account, order=name, expected=entry.expected)
 
 
-def announce(work: Work) -> bool:
-    """Announce promised days that are near, a piece at a time; return whether there was any."""
+def announce(work: Work, size: int) -> bool:
+    """Announce at most so many promised days that are near; return whether there was any."""
     first = today(work.now, work.house.waiting.zone)
     last = first + timedelta(days=SOON_DAYS)
-    near = waiting.soon(work.conn, first=first.isoformat(), last=last.isoformat(), limit=PIECE)
+    near = waiting.soon(work.conn, first=first.isoformat(), last=last.isoformat(), limit=size)
     by_event: dict[EventId, list[Entry]] = {}
     for entry in near:
         entry.announced = entry.promised

@@ -20,8 +20,6 @@ from syncd.store.waiting import Entry, Place
 
 INLINE = 30
 """Most of a line that are served in the decision that brought the units."""
-CHUNK = 100
-"""Most of a line that are served in one transaction of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

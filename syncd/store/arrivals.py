@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, literal_column, select, update
 
 from syncd.core.promises import Incoming
 from syncd.core.terms import Instant, Location, SkuId
 from syncd.store.rows_waiting import ArrivalRow, DeliveryRow, QueueRow
-from syncd.store.statements import Among, change, insert_one, listed, table, upsert
+from syncd.store.statements import Among, change, fetch_all, insert_one, listed, run_many, table, upsert
 from syncd.store.waiting import START, Place
 
 _DELIVERY = table(DeliveryRow)
@@ -25,9 +25,9 @@ DONE = "done"
 OPEN = "open"
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Delivery:
-    """A delivery in the hands of a decision (`DeliveryRow`)."""
+    """A delivery in the hands of a decision (`DeliveryRow`); its fields are in the order in which it is read."""
 
     id: int
     source: str
@@ -61,31 +61,40 @@ def save(conn: Connection, delivery: Delivery) -> None:
     change(conn, DeliveryRow, "id", [row])
 
 
+# Conditions in the words of the partial indexes, without parameters, so that they are used.
+_DELIVERIES = select(*(_DELIVERY.c[field.name] for field in fields(Delivery)))
+_UNFINISHED = (
+    _DELIVERIES.where(_DELIVERY.c.state != literal_column("'done'")).order_by(_DELIVERY.c.id).limit(bindparam("most"))
+)
+_ONE = _DELIVERIES.where(_DELIVERY.c.id == bindparam("k"))
+_BY_EVENT = _DELIVERIES.where(_DELIVERY.c.event == bindparam("event"))
+
+
 def unfinished(conn: Connection, *, limit: int = 50) -> list[Delivery]:
     """Return deliveries of which something is still held, oldest first."""
-    return _load(conn, select(_DELIVERY).where(_DELIVERY.c.state != DONE).order_by(_DELIVERY.c.id).limit(limit))
+    return _load(conn, _UNFINISHED, {"most": limit})
 
 
 def one(conn: Connection, delivery_id: int) -> Delivery | None:
     """Return a delivery, None where there is none."""
-    return next(iter(_load(conn, select(_DELIVERY).where(_DELIVERY.c.id == delivery_id))), None)
+    return next(iter(_load(conn, _ONE, {"k": delivery_id})), None)
 
 
 def by_event(conn: Connection, event: str) -> Delivery | None:
     """Return the delivery of an event, None where it is of something else."""
-    return next(iter(_load(conn, select(_DELIVERY).where(_DELIVERY.c.event == event))), None)
+    return next(iter(_load(conn, _BY_EVENT, {"event": event})), None)
 
 
-def _load(conn: Connection, query: Select[Any]) -> list[Delivery]:
-    return [Delivery(**row) for row in conn.execute(query).mappings()]
+def _load(conn: Connection, query: Select[Any], values: Mapping[str, Any]) -> list[Delivery]:
+    return [Delivery(*row) for row in fetch_all(conn, query, values)]
 
 
 # --- arrivals ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Arrival:
-    """A line of a purchase order (`ArrivalRow`)."""
+    """A line of a purchase order (`ArrivalRow`); its fields are in the order in which it is read."""
 
     id: int
     number: str
@@ -106,13 +115,18 @@ class Arrival:
         return max(0, self.quantity - self.received) if self.state == OPEN else 0
 
 
+_A = _ARRIVAL.c
+_STILL = _A.state == literal_column("'open'")
+_ARRIVALS = select(*(_A[field.name] for field in fields(Arrival)))
+_OF_NUMBERS = _ARRIVALS.where(Among(_A.number, "numbers"))
+_TO_COME = _ARRIVALS.where(Among(_A.sku_id, "ids"), _STILL).order_by(_A.promised == "", _A.promised, _A.id)
+_PROMISED = select(_A.sku_id).where(Among(_A.sku_id, "ids"), _STILL).distinct()
+
+
 def arrivals(conn: Connection, numbers: Collection[str]) -> dict[tuple[str, SkuId, Location], Arrival]:
     """Return the lines of these purchase orders."""
-    if not numbers:
-        return {}
-    query = select(_ARRIVAL).where(Among(_ARRIVAL.c.number, "numbers"))
-    rows = conn.execute(query, {"numbers": listed(conn, numbers)}).mappings()
-    return {(row["number"], row["sku_id"], row["location"]): Arrival(**row) for row in rows}
+    rows = fetch_all(conn, _OF_NUMBERS, {"numbers": listed(conn, numbers)}) if numbers else ()
+    return {(line.number, line.sku_id, line.location): line for line in (Arrival(*row) for row in rows)}
 
 
 def set_arrivals(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -122,12 +136,7 @@ def set_arrivals(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def open_arrivals(conn: Connection, sku_ids: Collection[SkuId]) -> list[Arrival]:
     """Return what is still to come of these SKUs, by day; what has no day is last."""
-    if not sku_ids:
-        return []
-    a = _ARRIVAL.c
-    query = select(_ARRIVAL).where(Among(a.sku_id, "ids"), a.state == OPEN)
-    rows = conn.execute(query.order_by(a.promised == "", a.promised, a.id), {"ids": listed(conn, sku_ids)})
-    return [Arrival(**row) for row in rows.mappings()]
+    return [Arrival(*row) for row in fetch_all(conn, _TO_COME, {"ids": listed(conn, sku_ids)})] if sku_ids else []
 
 
 def incoming(conn: Connection, sku_ids: Collection[SkuId]) -> dict[SkuId, list[Incoming]]:
@@ -157,9 +166,7 @@ def stale_line(conn: Connection, sku_ids: Collection[SkuId], *, now: Instant) ->
 
 def stale_if_promised(conn: Connection, sku_ids: Collection[SkuId], *, now: Instant) -> bool:
     """Have the expected days computed anew of those SKUs of which something is to come; say if there is any."""
-    a = _ARRIVAL.c
-    query = select(a.sku_id).where(Among(a.sku_id, "ids"), a.state == OPEN).distinct()
-    found = list(conn.execute(query, {"ids": listed(conn, sku_ids)}).scalars()) if sku_ids else []
+    found = [row[0] for row in fetch_all(conn, _PROMISED, {"ids": listed(conn, sku_ids)})] if sku_ids else []
     stale_line(conn, found, now=now)
     return bool(found)
 
@@ -174,23 +181,30 @@ class StaleLine:
     since: Instant
 
 
+_Q = _QUEUE.c
+_NEXT_STALE = select(_Q.sku_id, _Q.tier, _Q.rank, _Q.entry_id, _Q.units, _Q.since).order_by(_Q.sku_id).limit(1)
+_GO_ON = (
+    update(_QUEUE)
+    .where(_Q.sku_id == bindparam("k"))
+    .values({name: bindparam(f"v_{name}") for name in ("tier", "rank", "entry_id", "units")})
+)
+
+
 def next_stale(conn: Connection) -> StaleLine | None:
     """Return a line to be computed anew, None where there is none."""
-    row = conn.execute(select(_QUEUE).order_by(_QUEUE.c.sku_id).limit(1)).one_or_none()
-    if row is None:
-        return None
-    after = Place(tier=row.tier, rank=row.rank, entry_id=row.entry_id)
-    return StaleLine(sku_id=SkuId(row.sku_id), after=after, units=row.units, since=row.since)
+    for sku_id, tier, rank, entry_id, units, since in fetch_all(conn, _NEXT_STALE, {}):
+        after = Place(tier=tier, rank=rank, entry_id=entry_id)
+        return StaleLine(sku_id=SkuId(sku_id), after=after, units=units, since=since)
+    return None
 
 
 def go_on(conn: Connection, sku_id: SkuId, place: Place | None, units: int) -> None:
     """Note how far a line was computed; None: to its end."""
-    mine = _QUEUE.c.sku_id == sku_id
     if place is None:
-        conn.execute(delete(_QUEUE).where(mine))
+        conn.execute(delete(_QUEUE).where(_Q.sku_id == sku_id))
         return
-    values = {"tier": place.tier, "rank": place.rank, "entry_id": place.entry_id, "units": units}
-    conn.execute(update(_QUEUE).where(mine).values(**values))
+    values = {"v_tier": place.tier, "v_rank": place.rank, "v_entry_id": place.entry_id, "v_units": units}
+    run_many(conn, _GO_ON, (), [{"k": sku_id, **values}])
 
 
 def stale_lines(conn: Connection) -> int:

@@ -8,12 +8,12 @@ from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, Select, func, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, func, select, update
 
 from syncd.core.terms import Instant
 from syncd.core.tickets import EventId
 from syncd.store.rows_waiting import ChangeRow, MessageRow
-from syncd.store.statements import Among, change, insert_new, listed, table
+from syncd.store.statements import Among, change, fetch_all, insert_new, listed, table
 
 _CHANGE = table(ChangeRow)
 _MESSAGE = table(MessageRow)
@@ -129,10 +129,16 @@ def add(conn: Connection, changes: Sequence[NewChange], *, limit: int, now: Inst
     insert_new(conn, ChangeRow, keys=("key",), values=rows)
 
 
+_MESSAGES = (
+    select(_CHANGE.c.event, func.count())
+    .where(Among(_CHANGE.c.event, "events"), _CHANGE.c.message != bindparam("none"))
+    .group_by(_CHANGE.c.event)
+)
+
+
 def _messages_of(conn: Connection, events: Collection[EventId]) -> dict[EventId, int]:
-    c = _CHANGE.c
-    query = select(c.event, func.count()).where(Among(c.event, "events"), c.message != "").group_by(c.event)
-    rows = conn.execute(query, {"events": listed(conn, sorted(events))}) if events else ()
+    values = {"events": listed(conn, sorted(events)), "none": ""}
+    rows = fetch_all(conn, _MESSAGES, values) if events else ()
     return {EventId(event): int(number) for event, number in rows}
 
 

@@ -222,6 +222,11 @@ _SPENT_EFFECTS = _spent_effects()
 _SPENT_WRITES = _spent_writes()
 
 
+_WITH_EFFECTS = select(_EFFECT.c.listing_id).where(Among(_EFFECT.c.listing_id, "ids")).distinct()
+_WITH_WRITES = select(_WRITE.c.listing_id).where(Among(_WRITE.c.listing_id, "ids"), _WRITE.c.open).distinct()
+
+
 def with_history(conn: Connection, ids: Collection[int]) -> set[int]:
     """Return those of these listings that have effects or open writes."""
-    return set(effects(conn, ids)).union(open_writes(conn, ids))
+    values = {"ids": listed(conn, ids)}
+    return {row[0] for query in (_WITH_EFFECTS, _WITH_WRITES) for row in fetch_all(conn, query, values)}

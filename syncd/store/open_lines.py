@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, select, update
 
 from syncd.core.terms import AccountId, Instant, Location, SkuId
 from syncd.store.rows import OrderLineRow, OrderRow
-from syncd.store.statements import Among, listed, table
+from syncd.store.statements import Among, fetch_all, listed, table
 
 _LINE = table(OrderLineRow)
 _ORDER = table(OrderRow)
@@ -59,20 +60,38 @@ def move(conn: Connection, line: OpenLine, sku_id: SkuId) -> None:
     conn.execute(update(_LINE).where(mine).values(sku_id=sku_id))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Owed:
-    """An order line of which `units` are still to be shipped, with what is known of its order."""
+    """An order line of which `units` are still to be shipped, with what is known of its order.
 
+    Its fields are in the order in which it is read.
+    """
+
+    line_id: str
+    units: int
     order_row: int
     order_id: str
     number: str
     account: str
-    line_id: str
-    sku_id: SkuId
-    units: int
     ordered_at: Instant
     amount: str
     currency: str
+    sku_id: SkuId
+
+
+def _newest() -> Select[Any]:
+    c, o = _LINE.c, _ORDER.c
+    units = (c.quantity - c.cancelled - c.shipped).label("units")
+    mine = (c.sku_id == bindparam("sku_id"), c.quantity > c.cancelled + c.shipped, c.order_id < bindparam("before"))
+    newest = (
+        select(c.order_id, c.line_id, c.sku_id, units).where(*mine).order_by(c.order_id.desc()).limit(bindparam("most"))
+    )
+    page = newest.subquery()
+    columns = (o.id, o.remote_id, o.number, o.account, o.ordered_at, o.amount, o.currency, page.c.sku_id, o.ignored)
+    return select(page.c.line_id, page.c.units, *columns).join(_ORDER, o.id == page.c.order_id)
+
+
+_NEWEST = _newest()
 
 
 def latest(conn: Connection, sku_id: SkuId, *, before: int, limit: int) -> tuple[list[Owed], int | None]:
@@ -80,36 +99,14 @@ def latest(conn: Connection, sku_id: SkuId, *, before: int, limit: int) -> tuple
 
     `before` is the row of an order: only those before it are looked at.
     """
-    c, o = _LINE.c, _ORDER.c
-    open_ = c.quantity > c.cancelled + c.shipped
-    newest = select(c.order_id, c.line_id, (c.quantity - c.cancelled - c.shipped).label("units"))
-    page = newest.where(c.sku_id == sku_id, open_, c.order_id < before).order_by(c.order_id.desc()).limit(limit)
-    mine = page.subquery()
-    columns = (o.id, o.remote_id, o.number, o.account, o.ordered_at, o.amount, o.currency, o.ignored)
-    query = select(mine.c.line_id, mine.c.units, *columns).join(_ORDER, o.id == mine.c.order_id)
-    rows = conn.execute(query).all()
-    found = [
-        Owed(
-            order_row=row.id,
-            order_id=row.remote_id,
-            number=row.number,
-            account=row.account,
-            line_id=row.line_id,
-            sku_id=sku_id,
-            units=row.units,
-            ordered_at=row.ordered_at,
-            amount=row.amount,
-            currency=row.currency,
-        )
-        for row in rows
-        if not row.ignored
-    ]
-    return found, min(row.id for row in rows) if len(rows) == limit else None
+    rows = fetch_all(conn, _NEWEST, {"sku_id": sku_id, "before": before, "most": limit})
+    found = [Owed(*row[:10]) for row in rows if not row[10]]
+    return found, min(row[2] for row in rows) if len(rows) == limit else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Stand:
-    """An order line as it is stored, with how its order was paid."""
+    """An order line as it is stored, with how its order was paid; its fields are in the order in which it is read."""
 
     sku_id: SkuId | None
     quantity: int
@@ -119,20 +116,23 @@ class Stand:
     ordered_at: Instant
 
 
+_STANDS = (
+    select(
+        _LINE.c.order_id,
+        _LINE.c.line_id,
+        _LINE.c.sku_id,
+        _LINE.c.quantity,
+        _LINE.c.cancelled,
+        _LINE.c.shipped,
+        _ORDER.c.payment,
+        _ORDER.c.ordered_at,
+    )
+    .join(_ORDER, _ORDER.c.id == _LINE.c.order_id)
+    .where(Among(_LINE.c.order_id, "ids"))
+)
+
+
 def stands(conn: Connection, order_rows: Collection[int]) -> dict[tuple[int, str], Stand]:
     """Return the lines of these orders by order row and line id."""
-    c, o = _LINE.c, _ORDER.c
-    columns = (c.order_id, c.line_id, c.sku_id, c.quantity, c.cancelled, c.shipped, o.payment, o.ordered_at)
-    query = select(*columns).join(_ORDER, o.id == c.order_id).where(Among(c.order_id, "ids"))
-    rows = conn.execute(query, {"ids": listed(conn, order_rows)}) if order_rows else ()
-    return {
-        (row.order_id, row.line_id): Stand(
-            sku_id=row.sku_id,
-            quantity=row.quantity,
-            cancelled=row.cancelled,
-            shipped=row.shipped,
-            payment=row.payment,
-            ordered_at=row.ordered_at,
-        )
-        for row in rows
-    }
+    rows = fetch_all(conn, _STANDS, {"ids": listed(conn, order_rows)}) if order_rows else ()
+    return {(order_row, line_id): Stand(*rest) for order_row, line_id, *rest in rows}

@@ -26,6 +26,7 @@ class EntryRow(SQLModel, table=True):
         UniqueConstraint("source", "key", name="entry_once"),
         some_index("entry_order", "order_row", where="order_row IS NOT NULL"),
         some_index("entry_open", "sku_id", "id", where="closed_at IS NULL"),
+        some_index("entry_soon", "promised", "id", where="closed_at IS NULL AND announced <> promised"),
         some_index("entry_contact", "contact_id", where="contact_id IS NOT NULL"),
     )
     id: int | None = Field(default=None, sa_column=identity())
@@ -222,7 +223,7 @@ class ChangeRow(SQLModel, table=True):
         some_index(
             "ticket_change_due", "desk", "due_at", "id", where="state IN ('waiting', 'intended', 'indeterminate')"
         ),
-        Index("ticket_change_event", "event"),
+        Index("ticket_change_event", "event", "message"),
     )
     id: int | None = Field(default=None, sa_column=identity())
     desk: str

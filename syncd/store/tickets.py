@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, func, or_, select, update
 
 from syncd.core.facts import AccountState
 from syncd.core.mentions import Mentioned
@@ -14,7 +14,7 @@ from syncd.core.terms import Instant, Sku
 from syncd.core.tickets import DeskId, TicketId, TicketState, TicketStatus
 from syncd.store.rows import OrderLineRow, OrderRow, SkuRow
 from syncd.store.rows_waiting import DeskRow, TicketRow
-from syncd.store.statements import Among, change, insert_new, listed, table, upsert
+from syncd.store.statements import Among, change, fetch_all, insert_new, listed, table, upsert
 
 _DESK = table(DeskRow)
 _TICKET = table(TicketRow)
@@ -43,10 +43,14 @@ class KnownDesk:
         return self.state is AccountState.LIVE
 
 
+_DESK_NAMES = tuple(field.name for field in fields(KnownDesk))
+_DESKS = select(*(_DESK.c[name] for name in _DESK_NAMES)).order_by(_DESK.c.name)
+
+
 def desks(conn: Connection) -> dict[DeskId, KnownDesk]:
     """Return every desk."""
-    rows = conn.execute(select(_DESK).order_by(_DESK.c.name)).mappings()
-    return {DeskId(row["name"]): KnownDesk(**{**row, "state": AccountState(row["state"])}) for row in rows}
+    found = (KnownDesk(**dict(zip(_DESK_NAMES, row, strict=True))) for row in fetch_all(conn, _DESKS, {}))
+    return {desk.name: replace(desk, state=AccountState(desk.state)) for desk in found}
 
 
 def know(conn: Connection, names: Collection[DeskId], *, now: Instant) -> None:
@@ -60,9 +64,9 @@ def set_desk(conn: Connection, name: DeskId, values: Mapping[str, Any]) -> None:
     conn.execute(update(_DESK).where(_DESK.c.name == name).values(**values))
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class KnownTicket:
-    """A ticket as it was last stated (`TicketRow`)."""
+    """A ticket as it was last stated (`TicketRow`); its fields are in the order in which it is read."""
 
     id: int
     desk: DeskId
@@ -89,43 +93,47 @@ class KnownTicket:
         return self.status in (TicketStatus.CLOSED, TicketStatus.GONE)
 
 
+_T = _TICKET.c
+_TICKETS = select(*(_T[field.name] for field in fields(KnownTicket))).order_by(_T.id)
+_BY_REMOTE = _TICKETS.where(_T.desk == bindparam("desk"), Among(_T.ticket_id, "ids"))
+_BY_ID = _TICKETS.where(Among(_T.id, "ids"))
+_OF_ENTRIES = _TICKETS.where(_T.entry_id.is_not(None), Among(_T.entry_id, "ids"))
+_NEEDING_AGENTS = _TICKETS.where(
+    _T.agent != "", or_(_T.status == TicketStatus.OPEN.value, _T.status == TicketStatus.WAITING.value)
+)
+_NEEDING_AGENTS = _NEEDING_AGENTS.where(_T.id > bindparam("after")).limit(bindparam("most"))
+_STATUS = {status.value: status for status in TicketStatus}
+_STATE = {"": None, **{state.value: state for state in TicketState}}
+
+
 def _load(conn: Connection, query: Select[Any], values: Mapping[str, Any]) -> list[KnownTicket]:
-    rows = conn.execute(query.order_by(_TICKET.c.id), values).mappings()
-    return [
-        KnownTicket(
-            **{
-                **row,
-                "status": TicketStatus(row["status"]),
-                "state": TicketState(row["state"]) if row["state"] else None,
-            }
-        )
-        for row in rows
-    ]
+    """Return tickets; the query is one of those above, made once."""
+    found = [KnownTicket(*row) for row in fetch_all(conn, query, values)]
+    for ticket in found:
+        ticket.status = _STATUS[ticket.status]
+        ticket.state = _STATE[ticket.state or ""]
+        ticket.reachable = bool(ticket.reachable)
+    return found
 
 
 def by_remote(conn: Connection, desk: DeskId, ticket_ids: Collection[TicketId]) -> dict[TicketId, KnownTicket]:
     """Return the known tickets of a desk among these."""
     if not ticket_ids:
         return {}
-    query = select(_TICKET).where(_TICKET.c.desk == desk, Among(_TICKET.c.ticket_id, "ids"))
-    return {ticket.ticket_id: ticket for ticket in _load(conn, query, {"ids": listed(conn, ticket_ids)})}
+    values = {"desk": desk, "ids": listed(conn, ticket_ids)}
+    return {ticket.ticket_id: ticket for ticket in _load(conn, _BY_REMOTE, values)}
 
 
 def by_id(conn: Connection, ids: Collection[int]) -> dict[int, KnownTicket]:
     """Return tickets by our own numbers."""
-    if not ids:
-        return {}
-    found = _load(conn, select(_TICKET).where(Among(_TICKET.c.id, "ids")), {"ids": listed(conn, ids)})
+    found = _load(conn, _BY_ID, {"ids": listed(conn, ids)}) if ids else []
     return {ticket.id: ticket for ticket in found}
 
 
 def of_entries(conn: Connection, entry_ids: Collection[int]) -> dict[int, list[KnownTicket]]:
     """Return the tickets of these entries that are still there."""
-    if not entry_ids:
-        return {}
-    query = select(_TICKET).where(_TICKET.c.entry_id.is_not(None), Among(_TICKET.c.entry_id, "ids"))
     found: dict[int, list[KnownTicket]] = {}
-    for ticket in _load(conn, query, {"ids": listed(conn, entry_ids)}):
+    for ticket in _load(conn, _OF_ENTRIES, {"ids": listed(conn, entry_ids)}) if entry_ids else ():
         if ticket.entry_id is not None and ticket.status is not TicketStatus.GONE:
             found.setdefault(ticket.entry_id, []).append(ticket)
     return found
@@ -143,7 +151,7 @@ def set_states(conn: Connection, states: Mapping[int, TicketState]) -> None:
 
 def join(conn: Connection, ticket_row: int, entry_id: int | None, *, agent: str = "") -> None:
     """Let a ticket belong to an entry, or note why a person has to say to which."""
-    conn.execute(update(_TICKET).where(_TICKET.c.id == ticket_row).values(entry_id=entry_id, agent=agent))
+    change(conn, TicketRow, "id", [{"k": ticket_row, "v_entry_id": entry_id, "v_agent": agent}])
 
 
 def count(conn: Connection, desk: DeskId) -> dict[str, int]:
@@ -201,6 +209,4 @@ def _lines_of(conn: Connection, order_rows: Sequence[int]) -> dict[int, tuple[tu
 
 def needing_agents(conn: Connection, *, after: int = 0, limit: int = 100) -> list[KnownTicket]:
     """Return tickets that a person has to look at."""
-    c = _TICKET.c
-    alive = or_(c.status == TicketStatus.OPEN.value, c.status == TicketStatus.WAITING.value)
-    return _load(conn, select(_TICKET).where(c.agent != "", alive, c.id > after).limit(limit), {})
+    return _load(conn, _NEEDING_AGENTS, {"after": after, "most": limit})

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, exists, func, or_, select, tuple_, update
+from sqlalchemy import Connection, Select, and_, bindparam, exists, func, literal_column, or_, select, tuple_, update
 
 from syncd.core.restock import WITH_ORDER, Need
 from syncd.core.terms import AccountId, Instant, Location, SkuId
 from syncd.core.tickets import TicketState
 from syncd.store.rows_waiting import DeliveryRow, EntryRow, HoldRow, NeedRow
-from syncd.store.statements import Among, append, change, insert_one, listed, table, upsert
+from syncd.store.statements import Among, append, change, fetch_all, insert_one, listed, run_many, table, upsert
 
 _ENTRY = table(EntryRow)
 _NEED = table(NeedRow)
 _HOLD = table(HoldRow)
 _DELIVERY = table(DeliveryRow)
-_LACKING = _NEED.c.units > 0
+# In the words of the partial index, without a parameter, so that it is used.
+_LACKING = _NEED.c.units > literal_column("0")
+_UNDONE = _DELIVERY.c.state != literal_column("'done'")
 _OPEN_HOLD = _HOLD.c.ended_at.is_(None)
 _PRESENT = select(
     exists(select(_NEED.c.entry_id).where(_LACKING)),
     exists(select(_ENTRY.c.id).where(_ENTRY.c.closed_at.is_(None))),
     exists(select(_HOLD.c.id).where(_OPEN_HOLD)),
-    exists(select(_DELIVERY.c.id).where(_DELIVERY.c.state != "done")),
+    exists(select(_DELIVERY.c.id).where(_UNDONE)),
 )
 
 
@@ -41,13 +43,13 @@ class Presence:
 
 def present(conn: Connection) -> Presence:
     """Say what there is, so that nobody looks for what cannot be found."""
-    row = conn.execute(_PRESENT).one()
-    return Presence(needs=bool(row[0]), entries=bool(row[1]), holds=bool(row[2]), deliveries=bool(row[3]))
+    needs, entries_, holds_, deliveries = map(bool, fetch_all(conn, _PRESENT, {})[0])
+    return Presence(needs=needs, entries=entries_, holds=holds_, deliveries=deliveries)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Entry:
-    """A waitlist entry in the hands of a decision (`EntryRow`)."""
+    """A waitlist entry in the hands of a decision (`EntryRow`); its fields are in the order in which it is read."""
 
     id: int
     source: str
@@ -74,39 +76,54 @@ class Entry:
     reason: str
 
 
+_E = _ENTRY.c
+_ENTRIES = select(*(_E[field.name] for field in fields(Entry)))
+_BY_ID = _ENTRIES.where(Among(_E.id, "ids"))
+_OF_ORDERS = _ENTRIES.where(_E.order_row.is_not(None), Among(_E.order_row, "ids")).order_by(_E.id)
+_BY_KEY = _ENTRIES.where(_E.source == bindparam("source"), Among(_E.key, "keys"))
+_OPEN_OF_SKU = (
+    _ENTRIES.where(_E.sku_id == bindparam("sku_id"), _E.closed_at.is_(None), _E.id > bindparam("after"))
+    .order_by(_E.id)
+    .limit(bindparam("most"))
+)
+_SOON = (
+    _ENTRIES.where(_E.closed_at.is_(None), _E.state == bindparam("state"))
+    .where(_E.promised >= bindparam("first"), _E.promised <= bindparam("last"), _E.announced != _E.promised)
+    .order_by(_E.id)
+    .limit(bindparam("most"))
+)
+_STATES = {state.value: state for state in TicketState}
+
+
 def _entries(conn: Connection, query: Select[Any], values: Mapping[str, Any]) -> list[Entry]:
-    rows = conn.execute(query, values).mappings()
-    return [Entry(**{**row, "state": TicketState(row["state"])}) for row in rows]
+    """Return entries; the query is one of those above, made once."""
+    found = [Entry(*row) for row in fetch_all(conn, query, values)]
+    for entry in found:
+        entry.state = _STATES[entry.state]
+    return found
 
 
 def entries(conn: Connection, ids: Collection[int]) -> dict[int, Entry]:
     """Return these entries by number."""
-    if not ids:
-        return {}
-    query = select(_ENTRY).where(Among(_ENTRY.c.id, "ids"))
-    return {entry.id: entry for entry in _entries(conn, query, {"ids": listed(conn, ids)})}
+    return {entry.id: entry for entry in _entries(conn, _BY_ID, {"ids": listed(conn, ids)})} if ids else {}
 
 
 def of_orders(conn: Connection, order_rows: Collection[int]) -> list[Entry]:
     """Return the entries of these orders, closed ones too."""
-    if not order_rows:
-        return []
-    query = select(_ENTRY).where(_ENTRY.c.order_row.is_not(None), Among(_ENTRY.c.order_row, "ids"))
-    return _entries(conn, query.order_by(_ENTRY.c.id), {"ids": listed(conn, order_rows)})
+    return _entries(conn, _OF_ORDERS, {"ids": listed(conn, order_rows)}) if order_rows else []
 
 
 def by_keys(conn: Connection, source: str, keys: Collection[str]) -> dict[str, Entry]:
     """Return the entries of a source by their keys."""
     if not keys:
         return {}
-    query = select(_ENTRY).where(_ENTRY.c.source == source, Among(_ENTRY.c.key, "keys"))
-    return {entry.key: entry for entry in _entries(conn, query, {"keys": listed(conn, keys)})}
+    values = {"source": source, "keys": listed(conn, keys)}
+    return {entry.key: entry for entry in _entries(conn, _BY_KEY, values)}
 
 
 def open_of_sku(conn: Connection, sku_id: SkuId, *, after: int, limit: int) -> list[Entry]:
     """Return open entries of a SKU by number."""
-    query = select(_ENTRY).where(_ENTRY.c.sku_id == sku_id, _ENTRY.c.closed_at.is_(None), _ENTRY.c.id > after)
-    return _entries(conn, query.order_by(_ENTRY.c.id).limit(limit), {})
+    return _entries(conn, _OPEN_OF_SKU, {"sku_id": sku_id, "after": after, "most": limit})
 
 
 def add_entry(conn: Connection, values: Mapping[str, Any]) -> int | None:
@@ -142,59 +159,82 @@ def add_needs(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     upsert(conn, NeedRow, keys=("entry_id", "sku_id"), values=rows)
 
 
+_OF_NEED = and_(_NEED.c.entry_id == bindparam("k"), _NEED.c.sku_id == bindparam("s"))
+_SET_UNITS = update(_NEED).where(_OF_NEED).values(units=bindparam("v"))
+_SET_DAY = update(_NEED).where(_OF_NEED).values(day=bindparam("v"))
+
+
 def set_units(conn: Connection, sku_id: SkuId, units: Mapping[int, int]) -> None:
     """Set how many units of a SKU these entries lack."""
     if units:
-        mine = and_(_NEED.c.sku_id == sku_id, Among(_NEED.c.entry_id, "ids"))
-        for wanted in sorted(set(units.values())):
-            ids = [entry_id for entry_id, lacks in units.items() if lacks == wanted]
-            conn.execute(update(_NEED).where(mine).values(units=wanted), {"ids": listed(conn, ids)})
+        run_many(conn, _SET_UNITS, (), [{"k": entry_id, "s": sku_id, "v": v} for entry_id, v in units.items()])
 
 
 def set_days(conn: Connection, sku_id: SkuId, days: Mapping[int, str]) -> None:
     """Set when what these entries lack of a SKU will have come."""
-    mine = and_(_NEED.c.sku_id == sku_id, Among(_NEED.c.entry_id, "ids"))
-    for day in sorted(set(days.values())):
-        ids = [entry_id for entry_id, found in days.items() if found == day]
-        conn.execute(update(_NEED).where(mine).values(day=day), {"ids": listed(conn, ids)})
+    if days:
+        run_many(conn, _SET_DAY, (), [{"k": entry_id, "s": sku_id, "v": v} for entry_id, v in days.items()])
 
 
-def days_of(conn: Connection, entry_ids: Collection[int]) -> dict[int, list[str]]:
-    """Return when what these entries lack will have come, one day for each SKU of which they lack some."""
-    query = select(_NEED.c.entry_id, _NEED.c.day).where(Among(_NEED.c.entry_id, "ids"), _LACKING)
+_N = _NEED.c
+_DAYS = (
+    select(_N.entry_id, _N.day, _E.expected)
+    .join(_ENTRY, _E.id == _N.entry_id)
+    .where(Among(_N.entry_id, "ids"), _LACKING, _E.closed_at.is_(None), _E.state == TicketState.PENDING.value)
+)
+_NEEDS = select(_N.entry_id, _N.sku_id, _N.units).where(Among(_N.entry_id, "ids"))
+_HERE = tuple_(_N.tier, _N.rank, _N.entry_id) > tuple_(bindparam("tier"), bindparam("rank"), bindparam("entry_id"))
+_LINE = (
+    select(_N.tier, _N.rank, _N.entry_id, _N.units, _N.day)
+    .where(_N.sku_id == bindparam("sku_id"), _LACKING, _HERE)
+    .order_by(_N.tier, _N.rank, _N.entry_id)
+    .limit(bindparam("most"))
+)
+_TIER = _LINE.where(_N.tier == bindparam("only"))
+_WANTED = (
+    select(_N.sku_id, func.sum(_N.units))
+    .where(Among(_N.sku_id, "ids"), _LACKING, _N.tier == bindparam("tier"))
+    .group_by(_N.sku_id)
+)
+_AWAITED = select(_N.sku_id).where(Among(_N.sku_id, "ids"), _LACKING).distinct()
+
+
+def unlike_expected(conn: Connection, entry_ids: Collection[int]) -> dict[int, str]:
+    """Return the day that is expected now for those of these entries that wait and have another one stored.
+
+    An entry that lacks several SKUs has the last of their days, and none while one of them has none.
+    """
     found: dict[int, list[str]] = defaultdict(list)
-    for entry_id, day in conn.execute(query, {"ids": listed(conn, entry_ids)}) if entry_ids else ():
+    stored: dict[int, str] = {}
+    for entry_id, day, expected in fetch_all(conn, _DAYS, {"ids": listed(conn, entry_ids)}) if entry_ids else ():
         found[entry_id].append(day)
-    return dict(found)
+        stored[entry_id] = expected
+    days = {entry_id: "" if "" in mine else max(mine) for entry_id, mine in found.items()}
+    return {entry_id: day for entry_id, day in days.items() if day != stored[entry_id]}
 
 
 def soon(conn: Connection, *, first: str, last: str, limit: int) -> list[Entry]:
     """Return entries that still wait and were promised a day in this span that was not announced yet."""
-    e = _ENTRY.c
-    query = select(_ENTRY).where(e.closed_at.is_(None), e.state == TicketState.PENDING.value)
-    query = query.where(e.promised >= first, e.promised <= last, e.announced != e.promised)
-    return _entries(conn, query.order_by(e.id).limit(limit), {})
+    state = TicketState.PENDING.value
+    return _entries(conn, _SOON, {"state": state, "first": first, "last": last, "most": limit})
 
 
 def needs_of(conn: Connection, entry_ids: Collection[int]) -> dict[int, dict[SkuId, int]]:
     """Return what these entries lack, by entry and SKU; 0 where they have got it."""
-    if not entry_ids:
-        return {}
-    columns = (_NEED.c.entry_id, _NEED.c.sku_id, _NEED.c.units)
-    query = select(*columns).where(Among(_NEED.c.entry_id, "ids"))
     found: dict[int, dict[SkuId, int]] = defaultdict(dict)
-    for entry_id, sku_id, units in conn.execute(query, {"ids": listed(conn, entry_ids)}):
+    for entry_id, sku_id, units in fetch_all(conn, _NEEDS, {"ids": listed(conn, entry_ids)}) if entry_ids else ():
         found[entry_id][SkuId(sku_id)] = units
     return dict(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A place in the line of a SKU; the one after it is found by it."""
+    """A place in the line of a SKU; the one after it is found by it. `day` is the one that is noted there."""
 
     tier: int
     rank: int
     entry_id: int
+    day: str = ""
 
 
 START = Place(tier=-1, rank=0, entry_id=0)
@@ -204,40 +244,32 @@ def line(
     conn: Connection, sku_id: SkuId, *, limit: int, tier: int | None = None, after: Place = START
 ) -> list[tuple[Place, Need]]:
     """Return the next of the line of a SKU, of one tier or of both."""
-    c = _NEED.c
-    here = tuple_(c.tier, c.rank, c.entry_id) > tuple_(after.tier, after.rank, after.entry_id)
-    query = select(c.tier, c.rank, c.entry_id, c.units).where(c.sku_id == sku_id, _LACKING, here)
-    if tier is not None:
-        query = query.where(c.tier == tier)
-    rows = conn.execute(query.order_by(c.tier, c.rank, c.entry_id).limit(limit))
+    values = {"sku_id": sku_id, "tier": after.tier, "rank": after.rank, "entry_id": after.entry_id, "most": limit}
+    rows = fetch_all(conn, _LINE, values) if tier is None else fetch_all(conn, _TIER, {**values, "only": tier})
     return [
-        (Place(tier=t, rank=rank, entry_id=entry_id), Need(entry_id=entry_id, units=units))
-        for t, rank, entry_id, units in rows
+        (Place(tier=t, rank=rank, entry_id=entry_id, day=day), Need(entry_id=entry_id, units=units))
+        for t, rank, entry_id, units, day in rows
     ]
 
 
 def wanted(conn: Connection, sku_ids: Collection[SkuId], *, tier: int = WITH_ORDER) -> dict[SkuId, int]:
     """Return how many units of each SKU those of a tier lack together."""
-    c = _NEED.c
-    query = select(c.sku_id, func.sum(c.units)).where(Among(c.sku_id, "ids"), _LACKING, c.tier == tier)
-    rows = conn.execute(query.group_by(c.sku_id), {"ids": listed(conn, sku_ids)}) if sku_ids else ()
+    rows = fetch_all(conn, _WANTED, {"ids": listed(conn, sku_ids), "tier": tier}) if sku_ids else ()
     return {SkuId(sku_id): int(units) for sku_id, units in rows}
 
 
 def awaited(conn: Connection, sku_ids: Collection[SkuId]) -> set[SkuId]:
     """Return those of these SKUs that somebody lacks."""
-    if not sku_ids:
-        return set()
-    query = select(_NEED.c.sku_id).where(Among(_NEED.c.sku_id, "ids"), _LACKING).distinct()
-    return {SkuId(sku_id) for sku_id in conn.execute(query, {"ids": listed(conn, sku_ids)}).scalars()}
+    rows = fetch_all(conn, _AWAITED, {"ids": listed(conn, sku_ids)}) if sku_ids else ()
+    return {SkuId(row[0]) for row in rows}
 
 
 # --- what is held --------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Hold:
-    """Units held for an entry, in the hands of a decision (`HoldRow`)."""
+    """Units held for an entry, in the hands of a decision (`HoldRow`); its fields are in the order of reading."""
 
     id: int
     entry_id: int
@@ -253,59 +285,61 @@ class Hold:
     cause: str
 
 
+_H, _D = _HOLD.c, _DELIVERY.c
+_HOLDS = select(*(_H[field.name] for field in fields(Hold))).where(_OPEN_HOLD).order_by(_H.id)
+_HOLDS_OF_SKUS = _HOLDS.where(Among(_H.sku_id, "ids"))
+_HOLDS_BY_ID = _HOLDS.where(Among(_H.id, "ids"))
+_HOLDS_OF = _HOLDS.where(Among(_H.entry_id, "ids"))
+_HOLDS_DUE = _HOLDS.where(_H.until <= bindparam("now")).limit(bindparam("most"))
+_KEPT = select(_H.sku_id, func.sum(_H.units)).where(Among(_H.sku_id, "ids"), _OPEN_HOLD).group_by(_H.sku_id)
+_COMING = select(_D.sku_id, func.sum(_D.remaining)).where(Among(_D.sku_id, "ids"), _UNDONE).group_by(_D.sku_id)
+_OPENED = (
+    select(_H.account, _H.sku_id, _H.location, func.sum(_H.units))
+    .where(Among(_H.sku_id, "ids"), _OPEN_HOLD, _H.account != "", _H.until.is_not(None))
+    .group_by(_H.account, _H.sku_id, _H.location)
+)
+
+
 def _holds(conn: Connection, query: Select[Any], values: Mapping[str, Any]) -> list[Hold]:
-    return [Hold(**row) for row in conn.execute(query.order_by(_HOLD.c.id), values).mappings()]
+    """Return holds; the query is one of those above, made once."""
+    return [Hold(*row) for row in fetch_all(conn, query, values)]
 
 
 def holds(conn: Connection, sku_ids: Collection[SkuId]) -> list[Hold]:
     """Return the open holds of these SKUs, oldest first."""
-    if not sku_ids:
-        return []
-    query = select(_HOLD).where(Among(_HOLD.c.sku_id, "ids"), _OPEN_HOLD)
-    return _holds(conn, query, {"ids": listed(conn, sku_ids)})
+    return _holds(conn, _HOLDS_OF_SKUS, {"ids": listed(conn, sku_ids)}) if sku_ids else []
 
 
 def holds_by_id(conn: Connection, ids: Collection[int]) -> list[Hold]:
     """Return these holds, those that are open."""
-    query = select(_HOLD).where(Among(_HOLD.c.id, "ids"), _OPEN_HOLD)
-    return _holds(conn, query, {"ids": listed(conn, ids)}) if ids else []
+    return _holds(conn, _HOLDS_BY_ID, {"ids": listed(conn, ids)}) if ids else []
 
 
 def holds_of(conn: Connection, entry_ids: Collection[int]) -> list[Hold]:
     """Return the open holds of these entries."""
-    query = select(_HOLD).where(Among(_HOLD.c.entry_id, "ids"), _OPEN_HOLD)
-    return _holds(conn, query, {"ids": listed(conn, entry_ids)}) if entry_ids else []
+    return _holds(conn, _HOLDS_OF, {"ids": listed(conn, entry_ids)}) if entry_ids else []
 
 
 def holds_due(conn: Connection, *, now: Instant, limit: int) -> list[Hold]:
     """Return holds whose time is over."""
-    return _holds(conn, select(_HOLD).where(_OPEN_HOLD, _HOLD.c.until <= now).limit(limit), {})
+    return _holds(conn, _HOLDS_DUE, {"now": now, "most": limit})
 
 
 def held(conn: Connection, sku_ids: Collection[SkuId]) -> dict[SkuId, int]:
     """Return how many units of each SKU are held for entries or by deliveries that are being assigned."""
     found: dict[SkuId, int] = defaultdict(int)
-    if not sku_ids:
-        return found
-    values = {"ids": listed(conn, sku_ids)}
-    kept = select(_HOLD.c.sku_id, func.sum(_HOLD.c.units)).where(Among(_HOLD.c.sku_id, "ids"), _OPEN_HOLD)
-    d = _DELIVERY.c
-    coming = select(d.sku_id, func.sum(d.remaining)).where(Among(d.sku_id, "ids"), d.state != "done")
-    for query in (kept.group_by(_HOLD.c.sku_id), coming.group_by(d.sku_id)):
-        for sku_id, units in conn.execute(query, values):
+    if sku_ids:
+        values = {"ids": listed(conn, sku_ids)}
+        for sku_id, units in (*fetch_all(conn, _KEPT, values), *fetch_all(conn, _COMING, values)):
             found[SkuId(sku_id)] += int(units)
     return found
 
 
 def opened_for(conn: Connection, sku_ids: Collection[SkuId]) -> dict[AccountId, dict[tuple[SkuId, Location], int]]:
     """Return the units that one channel alone shows, for the entries that wait there."""
-    h = _HOLD.c
-    query = select(h.account, h.sku_id, h.location, func.sum(h.units)).where(
-        Among(h.sku_id, "ids"), _OPEN_HOLD, h.account != "", h.until.is_not(None)
-    )
     found: dict[AccountId, dict[tuple[SkuId, Location], int]] = defaultdict(dict)
-    rows = conn.execute(query.group_by(h.account, h.sku_id, h.location), {"ids": listed(conn, sku_ids)})
-    for account, sku_id, location, units in rows if sku_ids else ():
+    rows = fetch_all(conn, _OPENED, {"ids": listed(conn, sku_ids)}) if sku_ids else ()
+    for account, sku_id, location, units in rows:
         found[AccountId(account)][SkuId(sku_id), Location(location)] = int(units)
     return dict(found)
 
@@ -331,11 +365,17 @@ def save_holds(conn: Connection, changed: Collection[Hold]) -> None:
     change(conn, HoldRow, "id", rows)
 
 
+_BEGUN = (
+    update(_HOLD)
+    .values(until=bindparam("v"))
+    .where(Among(_H.entry_id, "ids"), _OPEN_HOLD, or_(_H.until.is_(None), _H.until < bindparam("v")))
+)
+
+
 def start_holds(conn: Connection, entry_ids: Collection[int], *, until: Instant) -> None:
     """Let the time of these entries' holds begin: nothing is missing any more."""
     if entry_ids:
-        mine = and_(Among(_HOLD.c.entry_id, "ids"), _OPEN_HOLD, or_(_HOLD.c.until.is_(None), _HOLD.c.until < until))
-        conn.execute(update(_HOLD).where(mine).values(until=until), {"ids": listed(conn, entry_ids)})
+        run_many(conn, _BEGUN, (), [{"ids": listed(conn, entry_ids), "v": until}])
 
 
 def set_sku(conn: Connection, entry_id: int, sku_id: SkuId) -> None:

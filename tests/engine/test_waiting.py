@@ -533,8 +533,8 @@ async def a_day_later(world: World) -> None:
 
     def announced(conn: Any) -> None:
         work = Work(conn, house=world.plant.house, now=world.plant.clock.now() + 86_400 * SECOND_US)
-        assert announce(work)
-        assert not announce(work)
+        assert announce(work, 100)
+        assert not announce(work, 100)
         work.flush()
         due = table(ChangeRow)
         conn.execute(update(due).where(due.c.message == MessageKind.DUE_SOON).values(due_at=world.plant.clock.now()))
