@@ -55,7 +55,8 @@ _log = structlog.get_logger("syncd.dispatch")
 class Picked:
     """What one transaction found to send; `next_due` is when more is due, None when nothing is.
 
-    `to_read` says that a listing has to be read before it can be written, `found` how many listings were looked at.
+    `to_read` says that a listing has to be read before it can be written, `found` how many listings were looked at,
+    `all_found` that these were all that was due.
     """
 
     writes: tuple[Write, ...]
@@ -63,6 +64,7 @@ class Picked:
     live: bool
     to_read: bool = False
     found: int = 0
+    all_found: bool = False
 
 
 class Dispatch:
@@ -93,7 +95,7 @@ class Dispatch:
             if stop.is_set():
                 return
             picked = await self.step()
-            if not picked.writes:
+            if not picked.writes or picked.all_found:
                 await nap(self._idle_s(picked), stop, self._account.writes)
 
     def _hold_s(self) -> float:
@@ -214,9 +216,17 @@ class Dispatch:
         size = self._account.rules.profile.max_push if most is None else most
         found = work.keep(self._due(conn, now, lanes, size))
         writes = self._plan(work, found, now, zero=Lane.ZERO in lanes) if found else ()
-        next_due = now if writes else listings.next_due(conn, account, lanes=_ALL)
+        all_found = lanes == _ALL and len(found) < size
+        next_due = listings.next_due(conn, account, lanes=_ALL) if all_found or not writes else now
         to_read = any(listing.lane == Lane.READ for listing in found)
-        return Picked(writes=tuple(writes), next_due=next_due, live=True, to_read=to_read, found=len(found))
+        return Picked(
+            writes=tuple(writes),
+            next_due=next_due,
+            live=True,
+            to_read=to_read,
+            found=len(found),
+            all_found=all_found,
+        )
 
     def _due(self, conn: Connection, now: Instant, lanes: tuple[Lane, ...], most: int) -> list[Listing]:
         account = self._account.name

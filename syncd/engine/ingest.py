@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import Connection
 
 from syncd.core.brake import Trip
+from syncd.core.facts import OrderFact, OutcomeFact
 from syncd.core.terms import AccountId
 from syncd.engine.deciding import booked_once, decide, groups, hold, weigh
 from syncd.engine.intake import Intake
@@ -34,19 +35,25 @@ BUSY_AIM_S = 0.007
 """The same while others wait for the store: whoever sent a webhook waits for this one to end."""
 IDLE_S = 30.0
 _SLICE = "slice"
+_PLAIN = (OrderFact, OutcomeFact)
+"""Facts that are never large, and whose decision puts none into the inbox."""
 
 _log = structlog.get_logger("syncd.ingest")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """What one transaction did: up to which fact, how many, how long; a large import that waits at the front."""
+    """What one transaction did: up to which fact, how many, how long; a large import that waits at the front.
+
+    `drained`: the inbox held nothing else, and what was decided put nothing there.
+    """
 
     upto: int
     facts: int
     seconds: float
     hints: frozenset[tuple[AccountId, Hint]] = frozenset()
     large: Received | None = None
+    drained: bool = False
 
 
 class Ingest:
@@ -67,21 +74,23 @@ class Ingest:
         self._house = house
         self._changed = changed
         self._limit = MOST_FACTS
+        self._drained = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Decide facts until told to stop, then what is left in the inbox."""
         while True:
             self._intake.hint.clear()
             done = await self.step()
-            if done == 0:
-                if stop.is_set():
-                    return
+            if done == 0 and stop.is_set():
+                return
+            if done == 0 or self._drained:
                 await nap(IDLE_S, self._intake.hint, stop)
 
     async def step(self) -> int:
         """Decide one batch; return how many facts it had."""
         house = self._house()
         decided = await self._store.write(lambda conn: self._batch(conn, house))
+        self._drained = decided.drained
         if decided.large is not None:
             hints = await self._take_large(decided.large, house)
             decided = Decided(upto=decided.large.inbox_id, facts=1, seconds=0.0, hints=hints)
@@ -118,8 +127,15 @@ class Ingest:
         if upto != before:
             inbox.set_decided(conn, upto)
         large = facts[0] if facts and not small else None
-        seconds = self._clock.monotonic() - started
-        return Decided(upto=upto, facts=len(small), seconds=seconds, hints=frozenset(hints), large=large)
+        drained = len(facts) < self._limit and all(isinstance(received.fact, _PLAIN) for received in facts)
+        return Decided(
+            upto=upto,
+            facts=len(small),
+            seconds=self._clock.monotonic() - started,
+            hints=frozenset(hints),
+            large=large,
+            drained=drained,
+        )
 
     # --- large imports: weighed as a whole by a reader, applied in slices ---
 

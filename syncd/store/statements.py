@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -84,9 +85,9 @@ def run_many(
     if order is None:
         conn.exec_driver_sql(text, list(full))
     elif len(order) > 1:
-        conn.exec_driver_sql(text, list(map(itemgetter(*order), full)))
+        _write(conn, text, list(map(itemgetter(*order), full)), many=True)
     else:
-        conn.exec_driver_sql(text, [(row[order[0]],) for row in full])
+        _write(conn, text, [(row[order[0]],) for row in full], many=True)
 
 
 @cache
@@ -134,8 +135,8 @@ def insert_one(conn: Connection, row: type[SQLModel], values: Mapping[str, Any])
     text, order, defaults = _text_of(_insert_or_not(row, conn.dialect.name), tuple(values), conn.dialect.name)
     full = {**defaults, **values}
     given: Any = full if order is None else tuple([full[name] for name in order])
-    found: Any = conn.exec_driver_sql(text, given).cursor.fetchone()
-    return None if found is None else int(found[0])
+    found = _write(conn, text, given).fetchall()
+    return int(found[0][0]) if found else None
 
 
 @cache
@@ -167,18 +168,32 @@ def _rows(conn: Connection, text: str, given: Any) -> list[tuple[Any, ...]]:
     return found.fetchall()  # type: ignore[no-any-return]
 
 
+def _write(conn: Connection, text: str, given: Any, *, many: bool = False) -> Any:
+    """Run a statement, or one for `many` rows; return the driver's cursor. On SQLite past SQLAlchemy, as `_rows`.
+
+    Raises what SQLAlchemy raises: callers tell a constraint from other errors by it.
+    """
+    if conn.dialect.name != "sqlite" or not conn.in_transaction():
+        return conn.exec_driver_sql(text, given).cursor
+    driver: Any = conn.connection.dbapi_connection
+    try:
+        return driver.executemany(text, given) if many else driver.execute(text, given)
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(text, None, error, sqlite3.Error, hide_parameters=True) from None
+
+
 @contextmanager
 def savepoint(conn: Connection) -> Iterator[None]:
     """Take back what was written inside where it raises, and nothing else of the transaction."""
-    conn.exec_driver_sql("SAVEPOINT inside")
+    _write(conn, "SAVEPOINT inside", ())
     try:
         yield
     except BaseException:
         with suppress(DBAPIError):  # the whole transaction is gone already: what was raised says why
-            conn.exec_driver_sql("ROLLBACK TO SAVEPOINT inside")
-            conn.exec_driver_sql("RELEASE SAVEPOINT inside")
+            _write(conn, "ROLLBACK TO SAVEPOINT inside", ())
+            _write(conn, "RELEASE SAVEPOINT inside", ())
         raise
-    conn.exec_driver_sql("RELEASE SAVEPOINT inside")
+    _write(conn, "RELEASE SAVEPOINT inside", ())
 
 
 def new_id(conn: Connection, row: type[SQLModel], values: Mapping[str, Any]) -> int:

@@ -73,8 +73,8 @@ class Recorder:
         event.listen(Engine, "before_cursor_execute", self._statement)
         event.listen(Engine, "begin", self._begin)
         event.listen(Engine, "commit", self._commit)
-        self._rows = statements._rows
-        statements._rows = self._read
+        self._rows, self._write = statements._rows, statements._write
+        statements._rows, statements._write = self._read, self._wrote
 
     def _statement(self, _c: Any, _cur: Any, statement: str, parameters: Any, _ctx: Any, many: bool) -> None:
         if not statement.startswith("BEGIN"):
@@ -90,8 +90,12 @@ class Recorder:
         self.script.append((text, given, False))
         return self._rows(conn, text, given)
 
+    def _wrote(self, conn: Any, text: str, given: Any, *, many: bool = False) -> Any:
+        self.script.append((text, given, many))
+        return self._write(conn, text, given, many=many)
+
     def stop(self) -> None:
-        statements._rows = self._rows
+        statements._rows, statements._write = self._rows, self._write
         event.remove(Engine, "before_cursor_execute", self._statement)
         event.remove(Engine, "begin", self._begin)
         event.remove(Engine, "commit", self._commit)
