@@ -30,10 +30,13 @@ BENCHES = {
     "frontier": ("--trace {trace} --seeds 1 --policies pool batch", {"pool sold", "pool oversold", "batch writes"}),
     "allotment": ("--seeds 3", {"oversold", "sold", "raises", "runs_per_s"}),
     "guarded": ("--seeds 1", {"delta wrong", "delta naive wrong", "mixed wrong", "listings"}),
-    "overtake": ("--listings 300 --falls 2 --tick-s 0.2", {"p50_ticks", "worst_ticks", "raises_before", "raises_left"}),
+    "overtake": (
+        "--listings 300 --falls 2 --tick-s 0.2",
+        {"p50_ticks", "worst_ticks", "worst_taken_ticks", "raises_left"},
+    ),
     "planning": ("--skus 40", {"plan_s", "rss_mb", "longest_hold_ms"}),
     "pages": ("--skus 60 --rounds 2", {"stock_ms", "empty_ms", "ratio", "search_ms", "search_nothing_ms", "html_kb"}),
-    "restock": ("--waiting 20 --units 12", {"seconds_to_decide", "longest_transaction_ms", "moved", "changes"}),
+    "restock": ("--waiting 50 --units 30", {"seconds_to_decide", "ack_p99_ms", "longest_transaction_ms", "moved"}),
     "hour": ("--virtual-s 60", {"seconds", "wrong"}),
 }
 """The options of a tiny run, and figures that it has to print."""

@@ -59,6 +59,7 @@ class Tracker:
         self._others = others
         self._sold: dict[str, int] = {}
         self._waiting: dict[tuple[str, str], deque[tuple[int, Bought]]] = {}
+        self.taken: dict[tuple[str, str], float] = {}
         self.on_done: Callable[[], None] = lambda: None
 
     def note(self, seller: str, accounts: Sequence[str], lines: Sequence[tuple[str, int]], sent_s: float) -> None:
@@ -116,6 +117,7 @@ class Shop(MemorySimulator):
 
     def _watch(self, rows: Sequence[wire.PushRow]) -> list[wire.PushResult]:
         self._answered = list(rows)
+        self._tracker.taken.update({(self.name, row.listing.id): time.perf_counter() for row in rows})
         self.pushes += 1
         return self._results(rows)
 

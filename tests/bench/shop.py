@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from syncd.core.facts import OrderFact
 from syncd.core.terms import AccountId, OrderLine, OrderSnapshot, Span
@@ -17,7 +17,7 @@ from syncd.store import accounts
 from syncd.store.rows import BalanceRow, ListingRow, MovementRow, SkuRow
 from syncd.store.schema import migrate
 from syncd.store.session import Store
-from syncd.store.statements import table
+from syncd.store.statements import append
 from tests.bench.clocks import BenchClock
 
 ACCOUNTS = tuple(AccountId(name) for name in ("amazon", "qoo10", "rakuten", "shopify"))
@@ -52,10 +52,10 @@ async def new_store(path: Path, clock: BenchClock, *, skus: int, ledger_rows: in
 
 def _fill(conn: Connection, start: int, size: int) -> None:
     ids = range(start + 1, start + size + 1)
-    conn.execute(insert(table(SkuRow)), [{"id": i, "code": code(i), "title": "", "opened_at": START} for i in ids])
+    append(conn, SkuRow, [{"id": i, "code": code(i), "title": "", "opened_at": START} for i in ids])
     row = {"location": "main", "on_hand": 1_000_000, "committed": 0, "held": 0}
-    conn.execute(insert(table(BalanceRow)), [{"sku_id": i, **row} for i in ids])
-    conn.execute(insert(table(ListingRow)), [_listing(account, i) for i in ids for account in ACCOUNTS])
+    append(conn, BalanceRow, [{"sku_id": i, **row} for i in ids])
+    append(conn, ListingRow, [_listing(account, i) for i in ids for account in ACCOUNTS])
 
 
 def _listing(account: AccountId, sku_id: int) -> dict[str, object]:
@@ -93,7 +93,7 @@ def _history(conn: Connection, start: int, skus: int) -> None:
         }
         for i in range(start, start + PIECE)
     ]
-    conn.execute(insert(table(MovementRow)), rows)
+    append(conn, MovementRow, rows)
 
 
 def code(sku_id: int) -> str:
