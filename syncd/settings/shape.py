@@ -262,6 +262,9 @@ class Retention:
     events_days: Days = 7
     """Days that delivered events are kept."""
 
+    figures_days: Days = 800
+    """Days that the hourly figures of hidden sales are kept."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShipDateSettings:

@@ -21,6 +21,7 @@ needs `Authorization: Bearer TOKEN`, and without any token nobody gets in. All p
 | `GET orders.csv` | the same orders as a file; `encoding` (`utf-8`, `shift_jis`), `language` |
 | `POST orders/ACCOUNT/ID/cancel` | `reason`, `lines`? of `line_id`, `quantity`; on the control socket only |
 | `GET inquiries` | open inquiries about stock, asked now; `account`? |
+| `GET figures`, `GET figures.csv` | sold, cancelled, oversold and hidden units by day and account; `days` |
 | `GET account-health` | how each channel judges the shop |
 | `GET incidents`, `GET incidents/N`, `POST incidents/N/close` | `state`, `sku`; `reason`? |
 | `GET alternatives`, `POST alternatives` | `sku`?; `rows` of `sku`, `alternative`, `note`? |
@@ -58,6 +59,7 @@ from syncd.web import (
     api_control,
     api_desks,
     api_errands,
+    api_figures,
     api_incidents,
     api_listings,
     api_orders,
@@ -150,6 +152,7 @@ def api_routes(standings: Standings, explain: api_why.Explain | None) -> list[Ro
         api_orders.ROUTES,
         api_control.ROUTES,
         api_errands.ROUTES,
+        api_figures.ROUTES,
         api_incidents.ROUTES,
         api_adopt.ROUTES,
         api_tokens.ROUTES,

@@ -43,6 +43,7 @@ def install_pages(
     app.on_cleanup.append(frame.close)
     app.add_routes([web.get("/orders.csv", frame.serving("orders", Orders(frame).export))])
     app.add_routes([web.get(page.path, _serving(frame, live, page)) for page in _pages(frame, explain, figures)])
+    app.add_routes([web.get("/figures.csv", frame.serving("figures", figures.export))])
     app.add_routes([web.get("/figures/{name}.{theme}.png", frame.serving("figures", figures.picture))])
     app.add_routes(
         [
