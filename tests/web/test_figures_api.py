@@ -9,6 +9,7 @@ from syncd.store.figures import keep_hidden
 from syncd.web.api import public_app
 from tests.web.rig import START, TOKEN, Rig
 
+WAITS = {"day": "2026-09-21", "began": 1, "ended": 0}
 DAY = {"day": "2026-09-21", "account": "shop", "sold": 3, "cancelled": 0, "oversold": 1, "hidden_sales": 1.5}
 
 
@@ -22,7 +23,7 @@ async def test_figures_come_by_day_and_account(rig: Rig) -> None:
     async with TestClient(TestServer(public_app(rig.plant))) as client:
         async with client.get("/api/v1/figures?days=2", headers=head) as answer:
             assert answer.status == 200
-            assert await answer.json() == {"rows": [DAY], "tickets": [], "hidden_now": {}}
+            assert await answer.json() == {"rows": [DAY], "tickets": [WAITS], "hidden_now": {}}
         async with client.get("/api/v1/figures.csv", headers=head) as answer:
             assert answer.content_type == "text/csv"
             lines = (await answer.read()).decode("utf-8-sig").splitlines()
