@@ -78,13 +78,15 @@ Read: TypeAlias = Callable[[Ask], Awaitable[Mapping[str, Any]]]
 class Page:
     """A page: its key in NAV, its path and what reads it.
 
-    `name` is the name of its templates. `restless`: it changes though nothing was decided.
+    `name` is the name of its templates, `api` are the routes by which programs read what it shows. `restless`: it
+    changes though nothing was decided.
     """
 
     key: str
     name: str
     path: str
     read: Read
+    api: tuple[str, ...]
     restless: bool = False
 
 
@@ -97,6 +99,7 @@ class Frame:
     def __init__(self, plant: Plant, *, chance: Callable[[int], bytes]) -> None:
         self.plant = plant
         self.service = Service(plant=plant, source="pages")
+        self.chance = chance
         self.guard = Guard(plant.settings, clock=plant.clock, chance=chance)
         most = plant.settings.http.stranger_requests_per_minute
         self._strangers = Strangers(per_minute=most, key=chance(KEY_BYTES), clock=plant.clock)

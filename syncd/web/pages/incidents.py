@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,10 +13,13 @@ from syncd.core.terms import Sku
 from syncd.store.views import moment
 from syncd.store.views_history import sku_histories
 from syncd.store.views_incidents import incidents, oversells
+from syncd.store.views_waiting import ChangeView
 from syncd.web.api_why import records_of
 from syncd.web.api_wire import Fault
 from syncd.web.pages.frame import READ_S, Ask, Frame
-from syncd.web.postmortem import Postmortem, postmortem
+from syncd.web.pages.letters import MOST_OF_EVENT, held_letters
+from syncd.web.postmortem import postmortem
+from syncd.web.postmortem_shapes import Postmortem
 
 ROWS: Final = 100
 RECORDS: Final = 20
@@ -50,7 +54,11 @@ class Incidents:
             records = await self._frame.plant.store.read(lambda conn: incidents(conn, sku=code, limit=RECORDS))
         if told is None:
             raise Fault(404, ask.speech.say("sku.unknown"))
-        return {"sku": code, "told": told, "records": records}
+        letters = [one for record in records if record.closed_at is None for one in await self._letters(record.event)]
+        return {"sku": code, "told": told, "records": records, "drafts": Counter(one.event for one in letters)}
+
+    async def _letters(self, event: str) -> list[ChangeView]:
+        return await self._frame.plant.store.read(lambda conn: held_letters(conn, event=event, limit=MOST_OF_EVENT))
 
 
 def told_of(conn: Connection, code: str) -> list[Postmortem] | None:
