@@ -45,17 +45,27 @@ async def _chosen(frame: Frame, ask: Ask) -> list[ChangeView]:
 async def _find(frame: Frame, ask: Ask) -> Subject:
     found, speech = await _chosen(frame, ask), ask.speech
     kinds = Counter(one.message for one in found)
-    orders = [one.order_number for one in found if one.order_number]
+    orders = [number for one in found if (number := order_of(one))]
     more = speech.say("do.letters.more", count=speech.number(len(orders) - MOST_NAMED))
     rows: list[Row] = [
         ("do.letters.what", ", ".join(f"{speech.word('letter', kind)} ×{n}" for kind, n in sorted(kinds.items()))),
         ("do.letters.desks", ", ".join(sorted({one.desk for one in found}))),
-        ("do.letters.skus", ", ".join(sorted({one.sku for one in found if one.sku})) or "–"),
+        ("do.letters.products", ", ".join(sorted({name for one in found if (name := product_of(one))})) or "–"),
         ("do.letters.orders", ", ".join([*orders[:MOST_NAMED], *([more] if len(orders) > MOST_NAMED else [])]) or "–"),
         ("do.held.at", speech.full(min(one.created_at for one in found))),
         ("do.letters.why", ", ".join(sorted({one.reason for one in found if one.reason})) or "–"),
     ]
     return Subject(name=speech.number(len(found)), rows=rows)
+
+
+def order_of(letter: ChangeView) -> str:
+    """Return the number of the order that a letter is about, empty for none."""
+    return letter.order_number or letter.values.get("order_number", "")
+
+
+def product_of(letter: ChangeView) -> str:
+    """Return what a letter is about, as the customer reads it."""
+    return letter.values.get("product", "") or letter.sku
 
 
 def _back(ask: Ask) -> str:
