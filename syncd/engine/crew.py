@@ -19,6 +19,7 @@ from syncd.engine.desks import OpenDesk, TicketReading
 from syncd.engine.dispatch import Dispatch
 from syncd.engine.displays import Displays, can_display
 from syncd.engine.drafting import Drafting
+from syncd.engine.hiding import HiddenWatch
 from syncd.engine.incidents import IncidentWatch
 from syncd.engine.ingest import Ingest
 from syncd.engine.judging import HealthWatch
@@ -102,6 +103,7 @@ def engine_loops(plant: Plant) -> list[Loop]:
         Loop(name="exposure", stage=Stage.READERS, run=Lookout(plant, Planner(plant)).run),
         Loop(name="strays", stage=Stage.READERS, run=StrayWatch(plant).run),
         Loop(name="incidents", stage=Stage.READERS, run=IncidentWatch(plant).run),
+        Loop(name="hidden", stage=Stage.READERS, run=HiddenWatch(plant).run),
     ]
     if plant.desks and not plant.house.shadow:
         profiles = {name: found.desk.profile for name, found in plant.desks.items()}
