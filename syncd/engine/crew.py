@@ -19,6 +19,7 @@ from syncd.engine.desks import OpenDesk, TicketReading
 from syncd.engine.dispatch import Dispatch
 from syncd.engine.displays import Displays, can_display
 from syncd.engine.drafting import Drafting
+from syncd.engine.forgetting import Forgetful
 from syncd.engine.incidents import IncidentWatch
 from syncd.engine.ingest import Ingest
 from syncd.engine.judging import HealthWatch
@@ -37,6 +38,7 @@ from syncd.engine.sending import Sending
 from syncd.engine.shadow import Shadow
 from syncd.engine.shipdates import ShipDating
 from syncd.engine.timekeeping import TimeKeeping
+from syncd.sdk.desk import Forgetting
 from syncd.sdk.features import AccountHealth, KeyExpiry, LateOutcomes, Notices, Proofs, ShipDates
 from syncd.store import accounts, actions, changes, history, inbox, tickets
 from syncd.store.inbox import Entry
@@ -147,6 +149,9 @@ def desk_loops(plant: Plant, desk: OpenDesk) -> list[Loop]:
         Loop(name=f"tickets.{desk.name}", stage=Stage.READERS, run=_after_ready(plant, reading.run_feed)),
         Loop(name=f"found.{desk.name}", stage=Stage.READERS, run=_after_ready(plant, reading.run_found)),
     ]
+    if isinstance(desk.desk, Forgetting):
+        run = Forgetful(plant, desk, desk.desk).run
+        loops.append(Loop(name=f"forgetting.{desk.name}", stage=Stage.EDGES, run=run))
     if not plant.house.shadow:
         language = plant.house.waiting.language
         drafting = Drafting(desk.desk.profile, texts=plant.texts, language=language)

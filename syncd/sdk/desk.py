@@ -45,6 +45,7 @@ __all__ = [
     "DeskProfile",
     "DeskWebhooks",
     "EventId",
+    "Forgetting",
     "Instant",
     "Language",
     "LateTicketOutcomes",
@@ -178,6 +179,17 @@ class LateTicketOutcomes(Protocol):
         """
 
 
+@runtime_checkable
+class Forgetting(Protocol):
+    """The desk keeps its tickets on its shelf: they are deleted a while after nobody waits by them any more."""
+
+    async def forget(self, ticket_ids: Sequence[TicketId]) -> list[TicketId]:
+        """Delete these tickets with all that they hold; return those that are gone.
+
+        One that is not there is gone. One that changes at this moment may stay, and is asked for again later.
+        """
+
+
 class StepKind(StrEnum):
     """What a step of a set-up does. KEEP: it is there as it should be. FOREIGN: the shop's own stands in its place."""
 
@@ -226,6 +238,9 @@ class Shelf(Protocol):
 
     async def put(self, key: str, body: bytes, *, version: int) -> bool:
         """Store a document over this version (0: there is none yet); False where it is another by now."""
+
+    async def delete(self, key: str, *, version: int) -> bool:
+        """Delete a document of this version; False where it is another by now. One that is not there is deleted."""
 
     async def scan(self, prefix: str, *, after: str = "", limit: int = 100) -> list[tuple[str, bytes, int]]:
         """Return documents in the order of their keys, beginning after `after`."""
