@@ -34,6 +34,7 @@ from syncd.engine.planning import Planner
 from syncd.engine.plant import Plant
 from syncd.engine.poll import Poll
 from syncd.engine.proving import Proving
+from syncd.engine.quiet import quiet_of
 from syncd.engine.sending import Sending
 from syncd.engine.shadow import Shadow
 from syncd.engine.shipdates import ShipDating
@@ -155,7 +156,14 @@ def desk_loops(plant: Plant, desk: OpenDesk) -> list[Loop]:
     if not plant.house.shadow:
         language = plant.house.waiting.language
         drafting = Drafting(desk.desk.profile, texts=plant.texts, language=language)
-        sending = Sending(desk, store=plant.store, intake=plant.intake, clock=plant.clock, drafting=drafting)
+        sending = Sending(
+            desk,
+            store=plant.store,
+            intake=plant.intake,
+            clock=plant.clock,
+            drafting=drafting,
+            quiet=lambda language_, now: quiet_of(plant.settings, language_, now),
+        )
         loops.append(Loop(name=f"sending.{desk.name}", stage=Stage.DISPATCH, run=_after_ready(plant, sending.run)))
     return loops
 
