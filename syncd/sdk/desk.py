@@ -82,7 +82,7 @@ class DeskProfile:
     not known can be looked up afterwards; where it cannot (mail), a person is shown it and nothing is repeated.
     `resend_after_s`: when so long after a change of unknown end a look finds no marker of its event, the change may be
     made again, and cannot be in effect twice. `hears` says that the desk learns of customers' replies: without it
-    nobody is reminded of a question.
+    nobody is reminded of a question. `opens` says that tickets can be opened there at all; else an opening is REJECTED.
     """
 
     max_find: int = 100
@@ -93,6 +93,7 @@ class DeskProfile:
     certain: bool = True
     resend_after_s: float = 30.0
     hears: bool = True
+    opens: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,12 +24,10 @@ HALF_HOUR = 1_800 * SECOND_US
 
 
 def test_a_restock_at_night_is_told_in_the_morning(quick_path: Path) -> None:
-    """Letters wait for the end of the customer's night, each goes once, and whoever is awake or unreached is not kept.
-
-    It is nine in Tokyo when the world begins, and quiet there until half past; in Shanghai it is eight.
-    """
+    """Letters wait for the end of the customer's night, each goes once, and whoever is awake or unreached is let go."""
 
     async def main() -> None:
+        # It is nine in Tokyo when the world begins, and quiet there until half past; in Shanghai it is eight.
         clock = loop_running().clock
         one = Double(mode=WriteMode.COMPARE_AND_SET, clock=clock, dice=SeededRandom(3), lateness_s=5.0)
         one.list("A-1", 0)
