@@ -20,6 +20,7 @@ from syncd.engine.dispatch import Dispatch
 from syncd.engine.displays import Displays, can_display
 from syncd.engine.drafting import Drafting
 from syncd.engine.forgetting import Forgetful
+from syncd.engine.hiding import HiddenWatch
 from syncd.engine.incidents import IncidentWatch
 from syncd.engine.ingest import Ingest
 from syncd.engine.judging import HealthWatch
@@ -103,6 +104,7 @@ def engine_loops(plant: Plant) -> list[Loop]:
         Loop(name="attending", stage=Stage.DISPATCH, run=partial(run_attending, plant)),
         Loop(name="exposure", stage=Stage.READERS, run=Lookout(plant, Planner(plant)).run),
         Loop(name="incidents", stage=Stage.READERS, run=IncidentWatch(plant).run),
+        Loop(name="hidden", stage=Stage.READERS, run=HiddenWatch(plant).run),
     ]
     if plant.desks and not plant.house.shadow:
         profiles = {name: found.desk.profile for name, found in plant.desks.items()}
