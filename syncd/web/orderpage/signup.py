@@ -7,9 +7,6 @@ the entry. Whether an address is on a list already, or is one at all, no answer 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
-import re
 from base64 import urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Callable
@@ -24,6 +21,7 @@ import structlog
 from aiohttp import web
 from sqlalchemy import Connection, select
 
+from syncd.core.leaving import SOURCE, keyed, leave_token, left_mark
 from syncd.core.proofs import ProofKind, normalised
 from syncd.core.terms import SECOND_US, Instant, Sku
 from syncd.core.tickets import Contact, Language, MessageKind
@@ -38,8 +36,6 @@ from syncd.web.orderpage.tries import Tries
 from syncd.web.plant import Plant
 
 BASE: Final = "/back"
-SOURCE: Final = "signup"
-"""Where entries of this page come from; with the key it makes them unique."""
 PENDING_US: Final = 86_400 * SECOND_US
 MOST_PENDING: Final = 10_000
 MOST_UNITS: Final = 20
@@ -50,7 +46,6 @@ DAY_S: Final = 86_400.0
 MINUTE_S: Final = 60.0
 MAILS_A_DAY: Final = 3
 """Mails to one address in a day: the page must not become a way to trouble somebody."""
-_LEAVE: Final = re.compile(r"([0-9a-f]{40})\.([0-9a-f]{40})")
 _KEY_MORE: Final = 12
 """Digits of a key behind its mark: somebody may sign up for the same thing again, once it has come."""
 _SKU: Final = table(SkuRow)
@@ -160,7 +155,7 @@ class SignUp:
 
     def _mail(self, pending: Pending, title: str, link: str) -> bytes:
         home = self._plant.settings.http.public_url.rstrip("/")
-        leave = f"{home}{BASE}/leave?t={self._leave_token(self._entry_mark(pending))}"
+        leave = f"{home}{BASE}/leave?t={leave_token(self._entry_mark(pending), key=self._key)}"
         values = {"product": title, "confirm_url": f"{home}{BASE}/confirm?t={link}", "leave_url": leave}
         letter = self._plant.texts.letter(MessageKind.SIGN_UP_CONFIRM, pending.language, values)
         mail = EmailMessage(policy=SMTP)
@@ -214,14 +209,14 @@ class SignUp:
     async def show_leave(self, request: web.Request) -> web.Response:
         """Show the button that leaves."""
         visit, token = self._shell.visit(request), request.query.get("t", "")
-        if self._left_mark(token) is None:
+        if left_mark(token, key=self._key) is None:
             return self._word(visit, "back.late", status=404)
         return self._shell.page(visit, "button.html", here=f"{BASE}/leave", token=token, words="leave")
 
     async def leave(self, request: web.Request) -> web.Response:
         """Leave the list; a mail program may do it by itself with one click (RFC 8058)."""
         visit, fields = self._shell.visit(request), await fields_of(request)
-        mark = self._left_mark(fields.get("t", "") or request.query.get("t", ""))
+        mark = left_mark(fields.get("t", "") or request.query.get("t", ""), key=self._key)
         if mark is None:
             return self._word(visit, "back.late", status=404)
         keys = await self._plant.store.read(lambda conn: _waiting(conn, mark))
@@ -247,18 +242,8 @@ class SignUp:
         """Return what stands for an address and a SKU; it does not tell the address."""
         return self._mark(f"entry\n{pending.sku}\n{pending.mail}")
 
-    def _leave_token(self, mark: str) -> str:
-        return f"{mark}.{self._mark(f'leave {mark}')}"
-
-    def _left_mark(self, token: str) -> str | None:
-        parts = _LEAVE.fullmatch(token)
-        if parts is None:
-            return None
-        wanted = self._mark(f"leave {parts[1]}")
-        return parts[1] if hmac.compare_digest(parts[2], wanted) else None
-
     def _mark(self, text: str) -> str:
-        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._key, digest_size=20).hexdigest()
+        return keyed(text, key=self._key)
 
     # --- showing ---
 
