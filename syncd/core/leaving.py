@@ -7,13 +7,10 @@ keyed hash of its own, so that nobody else can make it, and nothing has to be st
 from __future__ import annotations
 
 import hashlib
-import hmac
-import re
 from typing import Final
 
 SOURCE: Final = "signup"
 """Where entries of the sign-up page come from; with the key it makes them unique."""
-_TOKEN: Final = re.compile(r"([0-9a-f]{40})\.([0-9a-f]{40})")
 
 
 def keyed(text: str, *, key: bytes) -> str:
@@ -29,11 +26,3 @@ def mark_of(entry_key: str) -> str:
 def leave_token(mark: str, *, key: bytes) -> str:
     """Return the word by which a mark leaves."""
     return f"{mark}.{keyed(f'leave {mark}', key=key)}"
-
-
-def left_mark(token: str, *, key: bytes) -> str | None:
-    """Return the mark that leaves by a word; None for a word that is none of ours."""
-    parts = _TOKEN.fullmatch(token)
-    if parts is None:
-        return None
-    return parts[1] if hmac.compare_digest(parts[2], keyed(f"leave {parts[1]}", key=key)) else None

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import pytest
-
-from syncd.core.leaving import keyed, leave_token, left_mark, mark_of
+from syncd.core.leaving import keyed, leave_token, mark_of
 
 KEY = b"k" * 32
 MARK = keyed("entry", key=KEY)
 
 
 def test_a_word_leads_back_to_its_mark() -> None:
-    """Whoever has the word leaves what it stands for."""
-    assert left_mark(leave_token(MARK, key=KEY), key=KEY) == MARK
-    assert mark_of(f"{MARK}.0a1b") == MARK
+    """The mark is in the word, and in the keys of the entries that it stands for."""
+    assert mark_of(leave_token(MARK, key=KEY)) == mark_of(f"{MARK}.0a1b") == MARK
 
 
-@pytest.mark.parametrize(
-    "token", ["", MARK, f"{MARK}.{MARK}", leave_token(MARK, key=b"x" * 32), f"x{leave_token(MARK, key=KEY)}"]
-)
-def test_other_words_lead_nowhere(token: str) -> None:
-    """A word that was made up, or under another key, is none."""
-    assert left_mark(token, key=KEY) is None
+def test_words_differ_by_mark_and_by_key() -> None:
+    """Nobody can make the word of another mark, or without the key."""
+    words = {
+        leave_token(MARK, key=KEY),
+        leave_token(MARK, key=b"x" * 32),
+        leave_token(keyed("other", key=KEY), key=KEY),
+        f"{MARK}.{keyed(MARK, key=KEY)}",
+    }
+    assert len(words) == 4

@@ -7,6 +7,8 @@ the entry. Whether an address is on a list already, or is one at all, no answer 
 from __future__ import annotations
 
 import asyncio
+import hmac
+import re
 from base64 import urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Callable
@@ -21,7 +23,7 @@ import structlog
 from aiohttp import web
 from sqlalchemy import Connection, select
 
-from syncd.core.leaving import SOURCE, keyed, leave_token, left_mark
+from syncd.core.leaving import SOURCE, keyed, leave_token, mark_of
 from syncd.core.proofs import ProofKind, normalised
 from syncd.core.terms import SECOND_US, Instant, Sku
 from syncd.core.tickets import Contact, Language, MessageKind
@@ -46,6 +48,7 @@ DAY_S: Final = 86_400.0
 MINUTE_S: Final = 60.0
 MAILS_A_DAY: Final = 3
 """Mails to one address in a day: the page must not become a way to trouble somebody."""
+_LEAVE: Final = re.compile(r"[0-9a-f]{40}\.[0-9a-f]{40}")
 _KEY_MORE: Final = 12
 """Digits of a key behind its mark: somebody may sign up for the same thing again, once it has come."""
 _SKU: Final = table(SkuRow)
@@ -209,14 +212,14 @@ class SignUp:
     async def show_leave(self, request: web.Request) -> web.Response:
         """Show the button that leaves."""
         visit, token = self._shell.visit(request), request.query.get("t", "")
-        if left_mark(token, key=self._key) is None:
+        if self._left_mark(token) is None:
             return self._word(visit, "back.late", status=404)
         return self._shell.page(visit, "button.html", here=f"{BASE}/leave", token=token, words="leave")
 
     async def leave(self, request: web.Request) -> web.Response:
         """Leave the list; a mail program may do it by itself with one click (RFC 8058)."""
         visit, fields = self._shell.visit(request), await fields_of(request)
-        mark = left_mark(fields.get("t", "") or request.query.get("t", ""), key=self._key)
+        mark = self._left_mark(fields.get("t", "") or request.query.get("t", ""))
         if mark is None:
             return self._word(visit, "back.late", status=404)
         keys = await self._plant.store.read(lambda conn: _waiting(conn, mark))
@@ -241,6 +244,12 @@ class SignUp:
     def _entry_mark(self, pending: Pending) -> str:
         """Return what stands for an address and a SKU; it does not tell the address."""
         return self._mark(f"entry\n{pending.sku}\n{pending.mail}")
+
+    def _left_mark(self, token: str) -> str | None:
+        if not _LEAVE.fullmatch(token):
+            return None
+        mark = mark_of(token)
+        return mark if hmac.compare_digest(token, leave_token(mark, key=self._key)) else None
 
     def _mark(self, text: str) -> str:
         return keyed(text, key=self._key)
