@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,12 +18,13 @@ from syncd.engine.desks import OpenDesk
 from syncd.engine.drafting import Drafting, contacts
 from syncd.engine.endings import CLOSED, GONE
 from syncd.engine.intake import Intake
+from syncd.engine.linking import About
 from syncd.engine.quiet import QuietOf
 from syncd.engine.timing import nap
 from syncd.sdk.channel import Clock
 from syncd.sdk.desk import LateTicketOutcomes, PacedDesk
 from syncd.sdk.errors import ChannelError, ProtocolError, RejectedError, TransientError
-from syncd.store import changes, tickets
+from syncd.store import changes, tickets, waiting
 from syncd.store.changes import Change, ChangeKind, ChangeState
 from syncd.store.session import Store
 from syncd.store.tickets import KnownTicket
@@ -45,6 +46,11 @@ class Batch:
     changes: tuple[Change, ...]
     tickets: Mapping[int, KnownTicket]
     contacts: Mapping[int, Contact]
+    about: Mapping[int, About]
+
+    def about_of(self, change: Change) -> About | None:
+        """Return whom a change is about, None where no entry belongs to it."""
+        return None if change.entry_id is None else self.about.get(change.entry_id)
 
     def ticket_of(self, change: Change) -> KnownTicket | None:
         """Return the ticket that a change is of."""
@@ -134,7 +140,7 @@ class Sending:
                 ends.append(rejected(change, frozen, batch.name_of(change)))
                 continue
             try:
-                ready.append((change, self._drafting.update(change, ticket)))
+                ready.append((change, self._drafting.update(change, ticket, batch.about_of(change))))
             except RejectedError as error:
                 ends.append(rejected(change, str(error), ticket.ticket_id))
         if ready:
@@ -173,7 +179,7 @@ class Sending:
         for change in batch.changes:
             contact = None if change.entry_id is None else batch.contacts.get(change.entry_id)
             try:
-                ready.append((change, self._drafting.opening(change, contact)))
+                ready.append((change, self._drafting.opening(change, contact, batch.about_of(change))))
             except RejectedError as error:
                 ends.append(rejected(change, str(error), TicketId("")))
         if ready:
@@ -267,8 +273,19 @@ def _batch(conn: Connection, found: Sequence[Change]) -> Batch:
     rows = {change.ticket_row for change in found if change.ticket_row is not None}
     entries = {change.entry_id for change in _openings(found) if change.entry_id is not None}
     return Batch(
-        changes=tuple(found), tickets=tickets.by_id(conn, rows), contacts=contacts(conn, entries) if entries else {}
+        changes=tuple(found),
+        tickets=tickets.by_id(conn, rows),
+        contacts=contacts(conn, entries) if entries else {},
+        about=_about(conn, {change.entry_id for change in found if change.entry_id is not None}),
     )
+
+
+def _about(conn: Connection, entry_ids: Collection[int]) -> dict[int, About]:
+    known = waiting.entries(conn, entry_ids)
+    orders = tickets.order_ids(conn, {entry.order_row for entry in known.values() if entry.order_row is not None})
+    return {
+        number: About(entry=entry, order_id=orders.get(entry.order_row or 0, "")) for number, entry in known.items()
+    }
 
 
 def _openings(found: Iterable[Change]) -> list[Change]:
