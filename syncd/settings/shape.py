@@ -266,6 +266,10 @@ class Retention:
     events_days: Days = 7
     """Days that delivered events are kept."""
 
+    addresses_days: Days = 30
+    """Days that a desk which keeps its tickets here (the local one) keeps one after the wait is over: the customer's
+    address and letters go with it. Keep more than `timerules.follow_up_days`, or that letter reaches nobody."""
+
     figures_days: Days = 800
     """Days that the hourly figures of hidden sales are kept."""
 
