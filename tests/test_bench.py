@@ -35,7 +35,10 @@ BENCHES = {
         {"p50_ticks", "worst_ticks", "worst_taken_ticks", "raises_left"},
     ),
     "planning": ("--skus 40", {"plan_s", "rss_mb", "longest_hold_ms"}),
-    "pages": ("--skus 60 --rounds 2", {"stock_ms", "empty_ms", "ratio", "search_ms", "search_nothing_ms", "html_kb"}),
+    "pages": (
+        "--skus 60 --orders 60 --rounds 2",
+        {"stock_ms", "empty_ms", "stock_ratio", "search_ms", "search_nothing_cpu_ms", "orders_ms", "html_kb"},
+    ),
     "restock": ("--waiting 50 --units 30", {"seconds_to_decide", "ack_p99_ms", "longest_transaction_ms", "moved"}),
     "hour": ("--virtual-s 60", {"seconds", "wrong"}),
 }
