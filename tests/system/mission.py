@@ -74,6 +74,7 @@ class UnitDaemon(Daemon):
         self._manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._manager.bind(str(folder / "notify"))
         self._manager.settimeout(0.0)
+        asyncio.get_running_loop().add_reader(self._manager, self.hear)
 
     def command(self) -> Sequence[str]:
         """Return the unit's ExecStart, with the program and the settings file of this test in the places of its own."""
@@ -113,6 +114,7 @@ class UnitDaemon(Daemon):
 
     def close(self) -> None:
         """Let go of the socket."""
+        asyncio.get_running_loop().remove_reader(self._manager)
         self._manager.close()
 
 
