@@ -21,7 +21,7 @@ from syncd.clock import SystemRandom
 from syncd.core.brake import BrakeRule
 from syncd.core.facts import Fact
 from syncd.core.restock import Line
-from syncd.core.terms import SECOND_US, UNPLACED, Location
+from syncd.core.terms import SECOND_US, UNPLACED, AccountId, Location
 from syncd.core.tickets import DeskId, Language
 from syncd.edges.alerts import alert_sink
 from syncd.edges.mqtt import Mqtt
@@ -243,7 +243,8 @@ def house_of(plant: Plant) -> House:
 def wait_rules(plant: Plant) -> WaitRules:
     """Return how those who wait are treated, by the settings and by what channels and desks can do."""
     rules, desks = plant.settings.waitlist, plant.desks
-    only = next(iter(desks)) if len(desks) == 1 else None
+    open_there = [name for name, found in desks.items() if found.desk.profile.opens]
+    only = open_there[0] if len(open_there) == 1 else None
     return WaitRules(
         line=Line(rules.line),
         hold_us=int(rules.hold_hours * 3_600 * SECOND_US),
@@ -253,8 +254,9 @@ def wait_rules(plant: Plant) -> WaitRules:
         authorised_us=rules.authorised_days * DAY_US,
         language=Language(rules.language),
         zone=plant.settings.letters.zone,
-        desk=DeskId(rules.desk) if rules.desk in desks else only,
+        desk=DeskId(rules.desk) if rules.desk in open_there else only,
         desks=frozenset(desks),
+        homes={name: AccountId(found.settings.account) for name, found in desks.items() if found.settings.account},
     )
 
 

@@ -89,9 +89,9 @@ class Ticket:
 
     `version` is the desk's own time of the last change, `read_at` the start of the read that brought it. `quantity` is
     in units, `expected` a day as 2026-12-01 or empty, `amount` decimal text. `order_numbers` are words of the ticket
-    that look like order numbers of any channel, in their order; the text itself is not kept. `markers` are the events
-    that it bears. `reachable` says that the desk can tell the customer. `asked_at` is when we last wrote to the
-    customer, `replied_at` when the customer last wrote.
+    that look like order numbers of any channel, in their order; the text itself is not kept. `skus` are those that it
+    may be about where the desk does not know which. `markers` are the events that it bears. `reachable` says that the
+    desk can tell the customer. `asked_at` is when we last wrote to the customer, `replied_at` when the customer did.
     """
 
     ticket_id: TicketId
@@ -103,6 +103,7 @@ class Ticket:
     quantity: int = 1
     order_number: str = ""
     order_numbers: tuple[str, ...] = ()
+    skus: tuple[Sku, ...] = ()
     expected: str = ""
     amount: str = ""
     currency: str = ""
@@ -117,12 +118,16 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A text for the customer, whole: nothing is left to fill in."""
+    """A text for the customer, whole: nothing is left to fill in.
+
+    `leave_url` is where its reader leaves the list by one click (RFC 8058), empty for who is on none.
+    """
 
     kind: MessageKind
     language: Language
     subject: str
     body: str
+    leave_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,7 +94,8 @@ class WaitRules:
     long channels stay closed at most while those who wait are told. Above `most_messages` of one event a person
     decides. `margin_days` are laid on a supplier's day before it is promised. `authorised_us` is for how long a payment
     that is only authorised holds. `desk` opens tickets for those who have none (None: nobody does). `private` are the
-    accounts that sell in private, `writes` those that can write to a customer by themselves.
+    accounts that sell in private, `writes` those that can write to a customer by themselves. `homes` are the accounts
+    at which those buy who ask at a desk.
     """
 
     line: Line = Line.OLDEST
@@ -109,6 +110,7 @@ class WaitRules:
     desks: frozenset[DeskId] = frozenset()
     private: frozenset[AccountId] = frozenset()
     writes: frozenset[AccountId] = frozenset()
+    homes: Mapping[DeskId, AccountId] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

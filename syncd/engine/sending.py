@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
+import structlog
 from sqlalchemy import Connection
 
 from syncd.core.terms import SECOND_US, Instant, OutcomeKind
@@ -17,11 +18,13 @@ from syncd.engine.desks import OpenDesk
 from syncd.engine.drafting import Drafting, contacts
 from syncd.engine.endings import CLOSED, GONE
 from syncd.engine.intake import Intake
+from syncd.engine.linking import About
+from syncd.engine.quiet import QuietOf
 from syncd.engine.timing import nap
 from syncd.sdk.channel import Clock
 from syncd.sdk.desk import LateTicketOutcomes, PacedDesk
 from syncd.sdk.errors import ChannelError, ProtocolError, RejectedError, TransientError
-from syncd.store import changes, tickets
+from syncd.store import changes, tickets, waiting
 from syncd.store.changes import Change, ChangeKind, ChangeState
 from syncd.store.session import Store
 from syncd.store.tickets import KnownTicket
@@ -32,6 +35,7 @@ AGAIN_S: Final = 5.0
 """After how long a change is sent again that was certainly not made; it doubles."""
 MOST_AWAITED: Final = 1_000
 """Most changes among which late ends are looked for."""
+_log = structlog.get_logger("syncd.sending")
 _FROZEN: Final = {TicketStatus.CLOSED: CLOSED, TicketStatus.GONE: GONE}
 
 
@@ -42,6 +46,11 @@ class Batch:
     changes: tuple[Change, ...]
     tickets: Mapping[int, KnownTicket]
     contacts: Mapping[int, Contact]
+    about: Mapping[int, About]
+
+    def about_of(self, change: Change) -> About | None:
+        """Return whom a change is about, None where no entry belongs to it."""
+        return None if change.entry_id is None else self.about.get(change.entry_id)
 
     def ticket_of(self, change: Change) -> KnownTicket | None:
         """Return the ticket that a change is of."""
@@ -56,12 +65,22 @@ class Batch:
 class Sending:
     """The only one who changes tickets at a desk."""
 
-    def __init__(self, open_desk: OpenDesk, *, store: Store, intake: Intake, clock: Clock, drafting: Drafting) -> None:
+    def __init__(
+        self,
+        open_desk: OpenDesk,
+        *,
+        store: Store,
+        intake: Intake,
+        clock: Clock,
+        drafting: Drafting,
+        quiet: QuietOf = lambda _language, _now: None,
+    ) -> None:
         self._open = open_desk
         self._store = store
         self._intake = intake
         self._clock = clock
         self._drafting = drafting
+        self._quiet = quiet
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send until told to stop; a batch under way is finished."""
@@ -111,7 +130,7 @@ class Sending:
     # --- sending ---
 
     async def _update(self) -> int:
-        batch = await self._waiting(ChangeKind.UPDATE, self._open.desk.profile.max_update)
+        batch, asleep = await self._awake(await self._waiting(ChangeKind.UPDATE, self._open.desk.profile.max_update))
         ready: list[tuple[Change, TicketChange]] = []
         ends: list[ChangeEnd] = []
         for change in batch.changes:
@@ -121,7 +140,7 @@ class Sending:
                 ends.append(rejected(change, frozen, batch.name_of(change)))
                 continue
             try:
-                ready.append((change, self._drafting.update(change, ticket)))
+                ready.append((change, self._drafting.update(change, ticket, batch.about_of(change))))
             except RejectedError as error:
                 ends.append(rejected(change, str(error), ticket.ticket_id))
         if ready:
@@ -129,7 +148,21 @@ class Sending:
             outcomes = {(one.ticket_id, one.event): one for one in await self._call([one for _, one in ready])}
             ends += [end_of(change, outcomes.get((one.ticket_id, one.event)), one.ticket_id) for change, one in ready]
         await self._put(ends)
-        return len(ends)
+        return len(ends) + asleep
+
+    async def _awake(self, batch: Batch) -> tuple[Batch, int]:
+        """Let what would reach somebody in quiet hours wait for their end; return the rest, and how many wait."""
+        now, later = self._clock.now(), {}
+        for change in batch.changes:
+            contact = None if change.entry_id is None else batch.contacts.get(change.entry_id)
+            if self._drafting.reaches(change, batch.ticket_of(change), contact):
+                quiet = self._quiet(self._drafting.language_of(change.content), now)
+                if quiet is not None and quiet.holds(now):
+                    later[change.id] = quiet.after(now)
+        if later:
+            await self._store.write(lambda conn: changes.postpone(conn, later))
+            _log.info("letters.quiet", desk=self._open.name, count=len(later))
+        return replace(batch, changes=tuple(one for one in batch.changes if one.id not in later)), len(later)
 
     async def _call(self, ready: Sequence[TicketChange]) -> list[TicketOutcome]:
         try:
@@ -140,13 +173,13 @@ class Sending:
             return [TicketOutcome(ticket_id=x.ticket_id, event=x.event, kind=kind, reason=reason) for x in ready]
 
     async def _create(self) -> int:
-        batch = await self._waiting(ChangeKind.CREATE, self._open.desk.profile.max_create)
+        batch, asleep = await self._awake(await self._waiting(ChangeKind.CREATE, self._open.desk.profile.max_create))
         ready: list[tuple[Change, NewTicket]] = []
         ends: list[ChangeEnd] = []
         for change in batch.changes:
             contact = None if change.entry_id is None else batch.contacts.get(change.entry_id)
             try:
-                ready.append((change, self._drafting.opening(change, contact)))
+                ready.append((change, self._drafting.opening(change, contact, batch.about_of(change))))
             except RejectedError as error:
                 ends.append(rejected(change, str(error), TicketId("")))
         if ready:
@@ -154,7 +187,7 @@ class Sending:
             outcomes = await self._open_tickets([one for _, one in ready])
             ends += [end_of(change, one, TicketId("")) for (change, _), one in zip(ready, outcomes, strict=True)]
         await self._put(ends)
-        return len(ends)
+        return len(ends) + asleep
 
     async def _open_tickets(self, ready: Sequence[NewTicket]) -> list[TicketOutcome | None]:
         try:
@@ -240,8 +273,19 @@ def _batch(conn: Connection, found: Sequence[Change]) -> Batch:
     rows = {change.ticket_row for change in found if change.ticket_row is not None}
     entries = {change.entry_id for change in _openings(found) if change.entry_id is not None}
     return Batch(
-        changes=tuple(found), tickets=tickets.by_id(conn, rows), contacts=contacts(conn, entries) if entries else {}
+        changes=tuple(found),
+        tickets=tickets.by_id(conn, rows),
+        contacts=contacts(conn, entries) if entries else {},
+        about=_about(conn, {change.entry_id for change in found if change.entry_id is not None}),
     )
+
+
+def _about(conn: Connection, entry_ids: Collection[int]) -> dict[int, About]:
+    known = waiting.entries(conn, entry_ids)
+    orders = tickets.order_ids(conn, {entry.order_row for entry in known.values() if entry.order_row is not None})
+    return {
+        number: About(entry=entry, order_id=orders.get(entry.order_row or 0, "")) for number, entry in known.items()
+    }
 
 
 def _openings(found: Iterable[Change]) -> list[Change]:

@@ -13,6 +13,7 @@ from syncd.store import ledger
 from syncd.store.views_line import arrivals_of, lines, tickets, waiters
 from syncd.web.api_wire import Fault
 from syncd.web.pages.frame import READ_S, Ask, Frame
+from syncd.web.pages.letters import held_letters, order_of, product_of
 from syncd.web.pages.stock import MOST_TEXT
 
 ROWS: Final = 50
@@ -34,12 +35,14 @@ class Waiting:
         async with asyncio.timeout(READ_S):
             found = await store.read(lambda conn: lines(conn, text=text, after=last, limit=ROWS + 1))
             told = await store.read(tickets)
+            letters = await store.read(held_letters)
         return {
             "lines": found[:ROWS],
             "text": text,
             "after": after,
             "next": found[ROWS - 1].sku_id if len(found) > ROWS else "",
             "tickets": sorted(told.items()),
+            "letters": [(one, product_of(one), order_of(one)) for one in letters],
         }
 
     async def read_one(self, ask: Ask) -> Mapping[str, Any]:
