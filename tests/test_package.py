@@ -99,3 +99,6 @@ def test_a_wheel_has_the_texts_of_letters(tmp_path: Path) -> None:
         packed = {name for name in wheel.namelist() if name.startswith("syncd/templates/")}
     texts = (ROOT / "config" / "templates").rglob("*.txt")
     assert packed == {f"syncd/templates/{path.parent.name}/{path.name}" for path in texts} != set()
+        lists = {name for name in wheel.namelist() if name.startswith("syncd/escalation/")}
+    words = (ROOT / "config" / "escalation").rglob("*.txt")
+    assert lists == {f"syncd/escalation/{path.parent.name}/{path.name}" for path in words} != set()

@@ -48,8 +48,11 @@ class Drafting:
     def _language_of(self, content: Content) -> Language:
         return Language(content.language) if content.language else self._language
 
-    def update(self, change: Change, ticket: KnownTicket) -> TicketChange:
-        """Return a change of a ticket; raises RejectedError where its letter cannot be written."""
+    def update(self, change: Change, ticket: KnownTicket, *, held_back: bool = False) -> TicketChange:
+        """Return a change of a ticket, its letter as a draft where it is `held_back`.
+
+        Raises RejectedError where its letter cannot be written.
+        """
         content, letter = change.content, self.letter(change)
         return TicketChange(
             ticket_id=ticket.ticket_id,
@@ -65,11 +68,15 @@ class Drafting:
             priority=Priority(content.priority) if content.priority else None,
             note=content.note,
             letter=letter,
-            draft=letter is not None and not (ticket.reachable and self._profile.sends),
+            draft=letter is not None and (held_back or not (ticket.reachable and self._profile.sends)),
+            escalated=content.escalated,
         )
 
-    def opening(self, change: Change, contact: Contact | None) -> NewTicket:
-        """Return a ticket to be opened; without a contact it is a task for an agent, with the letter as a draft."""
+    def opening(self, change: Change, contact: Contact | None, *, held_back: bool = False) -> NewTicket:
+        """Return a ticket to be opened; without a contact it is a task for an agent, with the letter as a draft.
+
+        One that is `held_back` has its letter as a draft too, and the mark of tickets that are for a person.
+        """
         content, letter = change.content, self.letter(change)
         reached = contact is not None or bool(content.follow_up_of)
         return NewTicket(
@@ -87,7 +94,8 @@ class Drafting:
             priority=Priority(content.priority) if content.priority else Priority.NORMAL,
             contact=contact,
             letter=letter,
-            draft=letter is not None and not (reached and self._profile.sends),
+            draft=letter is not None and (held_back or not (reached and self._profile.sends)),
+            escalated=held_back,
             follow_up_of=TicketId(content.follow_up_of) if content.follow_up_of else None,
         )
 
