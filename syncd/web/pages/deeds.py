@@ -17,10 +17,12 @@ from aiohttp import web
 
 from syncd.core.facts import AccountFact, AccountState, BrakeFact, CountFact, CountRow, DriftFact, Fact, Verdict
 from syncd.core.terms import Sku
+from syncd.core.waitlist import ReleaseFact
 from syncd.store import inbox
 from syncd.store.incidents import close as close_incident
 from syncd.store.views_incidents import incident
 from syncd.store.views_listings import brakes, pending_drift, release_preview
+from syncd.store.views_tickets import one_escalation
 from syncd.store.views_sku import SkuDetail, sku_detail
 from syncd.web.api_control import FOLLOW_S, MOST_DRIFT
 from syncd.web.api_facts import MOST_UNITS, RequestId, Word, locations_of, submit
@@ -256,6 +258,29 @@ async def _close_incident(frame: Frame, ask: Ask, fields: Mapping[str, str]) -> 
         raise Fault(409, ask.speech.say("do.gone"))
 
 
+# --- a ticket that is for a person ----------------------------------------------------------------------------------
+
+
+async def _find_person(frame: Frame, ask: Ask) -> Subject:
+    wanted, speech = _number(ask.query("id"), "id"), ask.speech
+    found = await frame.plant.store.read(lambda conn: one_escalation(conn, wanted))
+    if found is None or found.released_at is not None:
+        raise Fault(404, speech.say("do.gone"))
+    rows = [
+        ("do.ticket-release.reasons", ", ".join(speech.word("escalation", reason) for reason in found.reasons)),
+        ("do.ticket-release.priority", speech.word("priority", found.priority)),
+        ("do.ticket-release.sku", found.sku or "–"),
+        ("do.held.at", speech.full(found.since)),
+    ]
+    name = f"{found.desk} {found.ticket_id or found.order_number or found.entry_id}".strip()
+    return Subject(name=name, rows=rows, back="/waiting")
+
+
+def _person_fact(_frame: Frame, ask: Ask, fields: Mapping[str, str]) -> Fact:
+    reason = _word(fields.get("reason", ""), Word)
+    return ReleaseFact(ids=(_number(ask.query("id"), "id"),), reason=reason, actor=ask.visitor.name)
+
+
 DEEDS: Final[Mapping[str, Deed]] = {
     deed.verb: deed
     for deed in (
@@ -266,6 +291,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
         Deed(verb="drift-accept", danger=False, find=_find_drift, fact=_drift_fact(Verdict.ACCEPT)),
         Deed(verb="drift-overwrite", danger=True, find=_find_drift, fact=_drift_fact(Verdict.REFUSE)),
         Deed(verb="incident-close", danger=False, find=_find_incident, act=_close_incident, back="/incidents"),
+        Deed(verb="ticket-release", danger=False, find=_find_person, fact=_person_fact, back="/waiting"),
         Deed(verb="count", danger=False, find=_find_sku, fact=_count_fact),
     )
 }

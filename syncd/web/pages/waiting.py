@@ -11,11 +11,14 @@ from sqlalchemy import Connection
 from syncd.core.terms import Sku
 from syncd.store import ledger
 from syncd.store.views_line import arrivals_of, lines, tickets, waiters
+from syncd.store.views_tickets import escalations
 from syncd.web.api_wire import Fault
 from syncd.web.pages.frame import READ_S, Ask, Frame
 from syncd.web.pages.stock import MOST_TEXT
 
 ROWS: Final = 50
+MOST_PERSONS: Final = 50
+"""Tickets that are for a person: `syncd tickets escalated` has them all."""
 
 
 class Waiting:
@@ -34,12 +37,15 @@ class Waiting:
         async with asyncio.timeout(READ_S):
             found = await store.read(lambda conn: lines(conn, text=text, after=last, limit=ROWS + 1))
             told = await store.read(tickets)
+            persons = await store.read(lambda conn: escalations(conn, limit=MOST_PERSONS + 1))
         return {
             "lines": found[:ROWS],
             "text": text,
             "after": after,
             "next": found[ROWS - 1].sku_id if len(found) > ROWS else "",
             "tickets": sorted(told.items()),
+            "persons": persons[:MOST_PERSONS],
+            "more_persons": len(persons) > MOST_PERSONS,
         }
 
     async def read_one(self, ask: Ask) -> Mapping[str, Any]:
