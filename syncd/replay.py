@@ -12,15 +12,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from syncd.app import serve
 from syncd.clock import uuid7
 from syncd.core.facts import AccountFact, AccountState, CountFact, CountRow, Fact, MoveFact, MoveRow, StockMove
 from syncd.core.terms import Location, Sku
 from syncd.engine.plant import Plant
 from syncd.machine import Machine
-from syncd.rehearsal import SHARES, margins, open_simulators, settings_of, settings_text, sized
+from syncd.rehearsal import MOST_LISTINGS, SHARES, margins, open_simulators, settings_of, settings_text, sized
 from syncd.sdk.channel import Adapter
 from syncd.settings.adapters import Installed
+from syncd.settings.policies import ExposureName
 from syncd.store import listings
 from syncd.store.verify import verify
 from syncd.testing.chance import SeededRandom
@@ -105,6 +108,16 @@ class _Truth:
             self.result.hidden += quantity
 
 
+def _aims(conn: Connection, plant: Plant) -> dict[tuple[str, str], int | None]:
+    """Return the target of every listing, by account and SKU."""
+    return {
+        (name, listing.remote_sku): listing.target
+        for name in plant.roster
+        for listing in listings.page(conn, after=0, limit=MOST_LISTINGS, account=name)
+        if listing.active
+    }
+
+
 def _shown(simulator: Simulator) -> dict[str, int]:
     return (
         simulator.shown_by_sku()
@@ -113,11 +126,19 @@ def _shown(simulator: Simulator) -> dict[str, int]:
     )
 
 
-def replay(trace: Trace, *, seed: int, adapters: Mapping[str, Adapter] | None = None, folder: Path) -> Result:
+def replay(
+    trace: Trace,
+    *,
+    seed: int,
+    adapters: Mapping[str, Adapter] | None = None,
+    folder: Path,
+    exposure: ExposureName = "adaptive",
+) -> Result:
     """Run a trace to its end and until everything is at rest."""
 
     async def story() -> Result:
-        return await _Story(trace, seed=seed, adapters=adapters or Installed(), folder=folder).run()
+        found = adapters or Installed()
+        return await _Story(trace, seed=seed, adapters=found, folder=folder, exposure=exposure).run()
 
     return run_virtual(story, seed=seed, most_s=400 * 86_400.0)
 
@@ -125,8 +146,11 @@ def replay(trace: Trace, *, seed: int, adapters: Mapping[str, Adapter] | None = 
 class _Story:
     """One replay, inside a virtual loop."""
 
-    def __init__(self, trace: Trace, *, seed: int, adapters: Mapping[str, Adapter], folder: Path) -> None:
+    def __init__(
+        self, trace: Trace, *, seed: int, adapters: Mapping[str, Adapter], folder: Path, exposure: ExposureName
+    ) -> None:
         self.trace = trace
+        self.exposure = exposure
         self.seed = seed
         self.adapters = adapters
         self.folder = folder
@@ -146,8 +170,8 @@ class _Story:
             port=FIRST_PORT,
             parts=self.parts,
         ) as simulators:
-            # At rest every listing has to show all that is there: so it can be seen whether anything went wrong.
-            text = settings_text(simulators, listen=LISTEN, parts=self.parts) + '\n[policy]\nexposure = "pool"\n'
+            policy = f'[policy]\nexposure = "{self.exposure}"\n'
+            text = settings_text(simulators, listen=LISTEN, parts=self.parts, extra=policy)
             settings = settings_of(text, self.folder, self.adapters)
             machine = Machine(
                 clock=self.clock,
@@ -224,7 +248,8 @@ class _Story:
             await asyncio.sleep(STEP_S)
             waited += STEP_S
             busy = await plant.store.read(listings.busy)
-            wrong = self._wrong(simulators, await self._margins(plant))
+            aims = await plant.store.read(lambda conn: _aims(conn, plant))
+            wrong = self._wrong(simulators, aims, await self._margins(plant))
             if busy == 0 and not wrong:
                 break
         result.settle_s = waited
@@ -239,8 +264,16 @@ class _Story:
         """Return how far each listing of an absolute channel stays below its target while its demand is fresh."""
         return await plant.store.read(lambda conn: margins(conn, plant))
 
-    def _wrong(self, simulators: Mapping[str, Simulator], margins: Mapping[tuple[str, str], int]) -> list[str]:
-        """Return listings that do not show what is there, less their margin."""
+    def _wrong(
+        self,
+        simulators: Mapping[str, Simulator],
+        aims: Mapping[tuple[str, str], int | None],
+        margins: Mapping[tuple[str, str], int],
+    ) -> list[str]:
+        """Return listings that do not show their target, less their margin, or that have a wrong one.
+
+        A target is wrong that is above what is there; with exposure "pool" also one below.
+        """
         found = []
         for name, simulator in simulators.items():
             shown = _shown(simulator)
@@ -248,10 +281,12 @@ class _Story:
                 if self.truth.names[sku] not in shown:
                     continue
                 there = max(0, self.truth.there[sku])
-                number = max(0, shown[self.truth.names[sku]])
-                least = max(0, there - margins.get((name, self.truth.names[sku]), 0))
-                if not least <= number <= there:
-                    found.append(f"{name} {sku}: shows {number}, there are {there}, least {least}")
+                place = (name, self.truth.names[sku])
+                number, target = max(0, shown[place[1]]), aims.get(place)
+                if target is None or target > there or (target < there and self.exposure == "pool"):
+                    found.append(f"{name} {sku}: its target is {target}, there are {there}")
+                elif not max(0, target - margins.get(place, 0)) <= number <= target:
+                    found.append(f"{name} {sku}: shows {number}, its target is {target}, there are {there}")
         return found
 
 
@@ -262,6 +297,7 @@ def run_replay(
     seed: int = 1,
     shares: Mapping[str, float] = SHARES,
     most_lines: int | None = None,
+    exposure: ExposureName = "adaptive",
     as_json: bool = False,
     say: Callable[[str], object] = sys.stdout.write,
 ) -> int:
@@ -271,8 +307,10 @@ def run_replay(
     """
     trace = read_trace(path, shares=shares, seed=seed, compress=compress, most_lines=most_lines)
     with tempfile.TemporaryDirectory(prefix="syncd-replay-", dir=_memory_folder()) as folder:
-        result = replay(trace, seed=seed, folder=Path(folder))
-    settings = {"file": path.name, "compress": compress, "seed": seed, "shares": dict(shares)}
+        result = replay(trace, seed=seed, folder=Path(folder), exposure=exposure)
+    settings = {
+        "file": path.name, "compress": compress, "seed": seed, "shares": dict(shares), "exposure": exposure,
+    }  # fmt: skip
     if as_json:
         say(json.dumps({"name": "replay", "figures": asdict(result), "settings": settings}) + "\n")
     else:

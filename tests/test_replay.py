@@ -12,6 +12,7 @@ import pytest
 
 from syncd.replay import run_replay
 from syncd.sdk.errors import ConfigError
+from syncd.settings.policies import ExposureName
 from syncd.trace import read_trace
 
 SHARED = Path(os.environ.get("SYNCD_SHARED", Path(__file__).parents[1] / ".." / "shared"))
@@ -31,9 +32,13 @@ def a_file(path: Path, *, invoices: int) -> Path:
     return path
 
 
-def figures(path: Path, *, seed: int, most_lines: int | None = None) -> tuple[int, dict[str, object]]:
+def figures(
+    path: Path, *, seed: int, most_lines: int | None = None, exposure: ExposureName = "adaptive"
+) -> tuple[int, dict[str, object]]:
     said: list[str] = []
-    code = run_replay(path, compress=20.0, seed=seed, most_lines=most_lines, as_json=True, say=said.append)
+    code = run_replay(
+        path, compress=20.0, seed=seed, most_lines=most_lines, exposure=exposure, as_json=True, say=said.append
+    )
     found: dict[str, object] = json.loads(said[-1])["figures"]
     return code, found
 
@@ -47,6 +52,13 @@ def test_a_replay_converges_and_repeats(tmp_path: Path) -> None:
     assert first["sold"]
     assert figures(path, seed=3)[1] == first
     assert figures(path, seed=4)[1] != first
+
+
+def test_a_pool_ends_with_all_units_on_every_channel(tmp_path: Path) -> None:
+    """With the pool every channel shows at the end all that is there."""
+    code, found = figures(a_file(tmp_path / "orders.csv", invoices=20), seed=3, exposure="pool")
+    assert (code, found["wrong"]) == (0, 0)
+    assert found["sold"]
 
 
 def test_a_slice_of_real_orders_converges() -> None:

@@ -25,6 +25,7 @@ from syncd.testing.simulators import (
     Delivery,
     Log,
     Receipt,
+    Refusal,
     Shown,
     Simulator,
     Unknown,
@@ -126,6 +127,13 @@ class MemoryShop(Market):
             except Unknown:
                 continue
         return found
+
+    def _offer(self, sku: str, quantity: int) -> Good:
+        good = super()._offer(sku, quantity)
+        most = self.limits.get(good.ref)
+        if most is not None and quantity > most:
+            raise Refusal(f"{sku}: {quantity} wanted, an order may have {most}")
+        return good
 
     def display(self, rows: Sequence[wire.Display]) -> list[bool]:
         """Take what listings show beside their numbers; say of each whether it is there."""

@@ -45,6 +45,7 @@ class Method:
 ALL_GOODS = Method(name="ItemsLookup.GetAllGoodsInfo")
 ITEM_DETAIL = Method(name="ItemsLookup.GetItemDetailInfo", version="1.2")
 OPTION_ROWS = Method(name="ItemsLookup.GetGoodsInventoryInfo")
+EDIT_STATUS = Method(name="ItemsBasic.EditGoodsStatus")
 SET_ITEM = Method(name="ItemsOrder.SetGoodsPriceQty", version="1.1")
 SET_ITEMS = Method(name="ItemsOrder.SetGoodsPriceQtyBulk", version="1.1")
 SET_OPTION = Method(name="ItemsOptions.UpdateInventoryQtyUnit")

@@ -10,6 +10,7 @@ from adapters.qoo10 import feed, health, keys
 from adapters.qoo10.api import ALL_GOODS, SHIPPING, Api
 from adapters.qoo10.listing_reader import ListingReader
 from adapters.qoo10.order_reader import OrderReader
+from adapters.qoo10.pages import Pages
 from adapters.qoo10.sales import Sales
 from adapters.qoo10.settings import Qoo10Settings
 from adapters.qoo10.shelf import Shelf
@@ -28,7 +29,7 @@ from syncd.sdk.channel import (
     WriteMode,
 )
 from syncd.sdk.errors import AuthError, ConfigError
-from syncd.sdk.features import CancelWish, IssuedKey, Key, Undated
+from syncd.sdk.features import CancelWish, IssuedKey, Key, PageWish, Undated
 from syncd.sdk.secret import Secret
 
 MOST_SEEN = 20
@@ -51,6 +52,7 @@ class Qoo10Channel:
         self._settings = settings
         self._clock = context.clock
         self._api = Api(settings, context)
+        self._pages = Pages(self._api)
         self._shelf = Shelf()
         self._listings = ListingReader(self._api, self._shelf, context.clock)
         self._orders = OrderReader(
@@ -123,6 +125,10 @@ class Qoo10Channel:
     async def issue_key(self, user: str, password: Secret) -> IssuedKey:
         """Have a new seller authorisation key made; neither user nor password is kept."""
         return await keys.issue(self._api, self._settings, self._clock, user=user, password=password)
+
+    async def set_visible(self, wishes: Sequence[PageWish]) -> list[Outcome]:
+        """Let items wait (取引待機), and put them on sale again."""
+        return await self._pages.show(wishes)
 
     async def cancel(self, wish: CancelWish) -> Outcome:
         """Cancel lines of an order, by a person's word."""

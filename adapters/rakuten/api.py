@@ -1,8 +1,8 @@
 """The functions of RMS WEB SERVICE that are used: keys, budgets, tries.
 
 One shop has one licence and one set of limits. Rates (an overview page of RMS WEB SERVICE as public clients copied it,
-2026): stock writes 1 a second, bulk-get and item search 5, stock settings 1. None is published for orders; 1 a second
-for each function is what clients live by.
+2026): stock writes 1 a second, bulk-get, item search and item get 5, item patch 20, stock settings 1. None is published
+for orders; 1 a second for each function is what clients live by.
 """
 
 from __future__ import annotations
@@ -43,6 +43,9 @@ class _Spec:
     media: str = "application/json; charset=utf-8"
 
 
+_ITEM = "/es/2.0/items/manage-numbers/"
+
+
 class Function(Enum):
     """A function as RMS names it in 利用機能編集, with its address and its calls a second."""
 
@@ -54,6 +57,8 @@ class Function(Enum):
     ORDER_CANCEL = _Spec(method="POST", path="/es/2.0/order/cancelOrder/")
     ITEM_SEARCH = _Spec(method="GET", path="/es/2.0/items/search", calls=5)
     STOCK_SETTINGS = _Spec(method="GET", path="/es/2.0/items/inventory-related-settings/manage-numbers/")
+    ITEM_READ = _Spec(method="GET", path=_ITEM, calls=5)
+    ITEM_PATCH = _Spec(method="PATCH", path=_ITEM, calls=20)
     INQUIRIES = _Spec(method="GET", path="/es/1.0/inquirymng-api/inquiries")
 
     @property
@@ -71,6 +76,8 @@ _TITLES = {
     Function.ORDER_CANCEL: "rpay.order.cancelOrder",
     Function.ITEM_SEARCH: "itemapi_2.0.items.search",
     Function.STOCK_SETTINGS: "items.inventory-related-settings.get",
+    Function.ITEM_READ: "itemapi_2.0.items.get",
+    Function.ITEM_PATCH: "itemapi_2.0.items.patch",
     Function.INQUIRIES: "inquirymngapi.inquiries.get",
 }
 
@@ -125,6 +132,13 @@ class Rms:
         )
         return answer.decode(goods.StockSettings) if answer.status == 200 else None
 
+    async def item(self, number: str) -> goods.Item | None:
+        """Return an item page as it is now; None where it is not there."""
+        answer = await self._send(
+            self._reads, Function.ITEM_READ, tail=quote(number, safe=""), repeatable=True, expect=(200, 404)
+        )
+        return answer.decode(goods.Item) if answer.status == 200 else None
+
     async def find(self, function: Function, kind: type[T], *, params: Query) -> T | None:
         """Call a search that may answer 404 where it finds nothing; None then."""
         answer = await self._send(self._reads, function, params=params, repeatable=True, expect=(200, 404))
@@ -134,9 +148,11 @@ class Rms:
         """Return what Rakuten says of the end of the licence key."""
         return await self.read(Function.LICENSE, kind, params={"licenseKey": self._key.reveal()})
 
-    async def write(self, function: Function, body: bytes, *, repeatable: bool, expect: tuple[int, ...]) -> Answer:
+    async def write(
+        self, function: Function, body: bytes, *, tail: str = "", repeatable: bool, expect: tuple[int, ...]
+    ) -> Answer:
         """Send a request that changes something; raises only where it had certainly no effect, or is not understood."""
-        return await self._send(self._writes, function, body=body, repeatable=repeatable, expect=expect)
+        return await self._send(self._writes, function, body=body, tail=tail, repeatable=repeatable, expect=expect)
 
     async def _send(
         self,

@@ -9,6 +9,7 @@ from datetime import datetime, time
 from adapters.rakuten import cancels, feed, goods, health, inquiries, notices, orders, stock, wire
 from adapters.rakuten.api import Function, Rms, is_open
 from adapters.rakuten.order_reader import OrderReader
+from adapters.rakuten.pages import Pages
 from adapters.rakuten.settings import RakutenSettings
 from adapters.rakuten.writer import EFFECT_S, Writer
 from syncd.sdk.channel import (
@@ -30,7 +31,7 @@ from syncd.sdk.channel import (
     WriteMode,
 )
 from syncd.sdk.errors import AuthError, ChannelError, ConfigError, RejectedError
-from syncd.sdk.features import CancelReason, CancelWish, InquiryPage, Key
+from syncd.sdk.features import CancelReason, CancelWish, InquiryPage, Key, PageWish
 
 CONDUCT = (CancelPoints(name="violation_points", each=15, limit=35, utc_offset_s=9 * 3_600),)
 """違反点数: 15 for each order that the shop cancels for want of stock, anew each year in Japan; 35 have consequences.
@@ -57,6 +58,7 @@ class RakutenChannel:
         self._clock = context.clock
         self._known = goods.Known()
         self._rms = Rms(settings, context)
+        self._pages = Pages(self._rms)
         self._writer = Writer(self._rms, known=self._known, clock=context.clock)
         self._orders = OrderReader(
             self._rms,
@@ -146,6 +148,10 @@ class RakutenChannel:
         place = inquiries.resume(cursor, now=self._clock.now())
         found = await self._rms.find(Function.INQUIRIES, inquiries.Rows, params=inquiries.query(place))
         return inquiries.page(found or inquiries.Rows(), place)
+
+    async def set_visible(self, wishes: Sequence[PageWish]) -> list[Outcome]:
+        """Put pages into the storeroom (倉庫), and take them out again."""
+        return await self._pages.show(wishes)
 
     async def cancel(self, wish: CancelWish) -> Outcome:
         """Cancel a whole order; raises `RejectedError` for a wish that Rakuten has no way to fulfil."""

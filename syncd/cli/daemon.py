@@ -21,10 +21,12 @@ from syncd.cli.frame import USAGE, Config, Failure, Json, Terminal, guarded, ope
 from syncd.clock import SystemClock
 from syncd.sdk.channel import Adapter
 from syncd.sdk.desk import DeskAdapter
+from syncd.settings.policies import ExposureName
 
 SKUS: Final = 20
 Skus = Annotated[int, typer.Option("--skus", min=1, max=1_000_000, help="Goods that it has.")]
 Seed = Annotated[int, typer.Option("--seed", help="The same seed, the same shop.")]
+Shared = Annotated[ExposureName, typer.Option("--exposure", help="How channels share units.")]
 
 
 @guarded
@@ -55,13 +57,14 @@ def demo(
     seconds: Annotated[float | None, typer.Option("--seconds", min=1, help="End after so long.")] = None,
     skus: Skus = 12,
     seed: Seed = 1,
+    exposure: Shared = "adaptive",
     keep: Annotated[bool, typer.Option("--keep", help="Keep what the daemon logged and stored.")] = False,
     config: Config = None,
     json: Json = False,
 ) -> None:
     """Show a flash sale: four simulated channels, the daemon, a broker, and a crowd of shoppers."""
     open_terminal(config, json=json)
-    code: int = import_module("syncd.demo").run_demo(seconds, skus, seed, as_json=json, keep=keep)
+    code: int = import_module("syncd.demo").run_demo(seconds, skus, seed, exposure=exposure, as_json=json, keep=keep)
     raise typer.Exit(code)
 
 
@@ -75,6 +78,7 @@ def replay(
         list[str] | None, typer.Option("--share", help="Share of the orders, as shopify=0.2; once per channel.")
     ] = None,
     lines: Annotated[int | None, typer.Option("--lines", min=1, help="Only so many lines.")] = None,
+    exposure: Shared = "adaptive",
     config: Config = None,
     json: Json = False,
 ) -> None:
@@ -82,7 +86,9 @@ def replay(
     terminal = open_terminal(config, json=json)
     module: Any = import_module("syncd.replay")
     shares = _shares(terminal, share) if share else module.SHARES
-    code: int = module.run_replay(file, compress=compress, seed=seed, shares=shares, most_lines=lines, as_json=json)
+    code: int = module.run_replay(
+        file, compress=compress, seed=seed, shares=shares, most_lines=lines, exposure=exposure, as_json=json
+    )
     raise typer.Exit(code)
 
 

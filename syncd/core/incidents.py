@@ -164,7 +164,10 @@ _COUNTING: Final = frozenset({"count", "adjust", "damage", "phantom"})
 
 
 def choose(orders: Iterable[OpenOrder], short: int, choice: Choice) -> list[OpenOrder]:
-    """Return the orders that lose, with the units that each lacks, until as many are named as are missing."""
+    """Return the orders that lose, with the units that each lacks, until as many are named as are missing.
+
+    Of orders of one moment the first of `orders` loses: these come as the line takes them, the one stored last first.
+    """
     found: list[OpenOrder] = []
     for order in sorted(orders, key=lambda order: _rank(order, choice)):
         lost = min(short, order.units)
@@ -187,9 +190,9 @@ def _with_lost(order: OpenOrder, lost: int) -> OpenOrder:
     )
 
 
-def _rank(order: OpenOrder, choice: Choice) -> tuple[Decimal, Instant, str]:
+def _rank(order: OpenOrder, choice: Choice) -> tuple[Decimal, Instant]:
     size = _amount(order.amount) if choice is Choice.SMALLEST else Decimal(0)
-    return size, -order.ordered_at, order.order_id
+    return size, -order.ordered_at
 
 
 def _amount(text: str) -> Decimal:

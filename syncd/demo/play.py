@@ -110,15 +110,17 @@ class Play:
         self._ended_s = self.stage.plant.clock.monotonic()
         self.calm()
 
-    def should(self, channel: str, sku: str) -> int:
-        """Return what a channel should show of a SKU."""
+    def most(self, channel: str, sku: str) -> int:
+        """Return the most that a channel may show of a SKU; with exposure "pool" it is what it should show."""
         return max(0, self.books.there[sku] - self.script.kept_back(channel, sku))
 
-    def astray(self) -> int:
-        """Return how many listings show something else."""
+    def astray(self, targets: Mapping[str, Mapping[str, int | None]]) -> int:
+        """Return how many listings show something else than their target, or have none yet."""
         self.stage.watch.turn()
         shelves = self.stage.watch.shown.items()
-        return sum(shows != self.should(channel, sku) for channel, shelf in shelves for sku, shows in shelf.items())
+        return sum(
+            shows != targets.get(channel, {}).get(sku) for channel, shelf in shelves for sku, shows in shelf.items()
+        )
 
     async def _do(self, act: Act) -> None:
         self.look()

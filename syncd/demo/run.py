@@ -29,6 +29,7 @@ from syncd.machine import real
 from syncd.sdk.channel import Adapter
 from syncd.sdk.errors import ConfigError, Problem
 from syncd.settings.adapters import Installed
+from syncd.settings.policies import ExposureName
 
 EXIT_WRONG: Final = 1
 EXIT_INTERRUPTED: Final = 130
@@ -41,7 +42,13 @@ LOG: Final = "syncd.log"
 
 
 def run_demo(
-    seconds: float | None = None, skus: int = 12, seed: int = 1, *, as_json: bool = False, keep: bool = False
+    seconds: float | None = None,
+    skus: int = 12,
+    seed: int = 1,
+    *,
+    exposure: ExposureName = "adaptive",
+    as_json: bool = False,
+    keep: bool = False,
 ) -> int:
     """Show syncd at work until Ctrl-C, or for so many seconds of trade, and print what came of it.
 
@@ -57,7 +64,8 @@ def run_demo(
     try:
         with (folder / LOG).open("w", encoding="utf-8") as stream:
             log.configure(form="json", level="info", stream=stream)
-            show = _Show(Script(skus=skus, seed=seed, round_s=min(seconds or ROUND_S, ROUND_S)), seconds=seconds)
+            round_s = min(seconds or ROUND_S, ROUND_S)
+            show = _Show(Script(skus=skus, seed=seed, round_s=round_s, exposure=exposure), seconds=seconds)
             code = _run(show, folder, as_json=as_json)
     finally:
         _tidy(folder, keep=keep or code == EXIT_WRONG, quiet=as_json)
@@ -78,8 +86,10 @@ def _run(show: _Show, folder: Path, *, as_json: bool) -> int:
         console.print("ended before the doors opened")
         return EXIT_INTERRUPTED
     if as_json:
-        settings = {"seconds": show.seconds, "skus": show.script.skus, "seed": show.script.seed, "factor": FACTOR}
-        sys.stdout.write(as_line(ended.figures, settings))
+        script = show.script
+        told: dict[str, object] = {"seconds": show.seconds, "skus": script.skus, "seed": script.seed}
+        told |= {"factor": FACTOR, "exposure": script.exposure}
+        sys.stdout.write(as_line(ended.figures, told))
     else:
         tell(console, ended.figures, ended.rest, factor=FACTOR, broker=ended.broker)
     return 0 if ended.rest.right else EXIT_WRONG
@@ -120,8 +130,14 @@ class _Show:
 
     async def run(self, console: Console, folder: Path, *, adapters: Mapping[str, Adapter]) -> Ended | None:
         """Set the scene, play, come to rest; None when it was ended before the doors opened."""
+        script = self.script
         opened = open_stage(
-            adapters=adapters, skus=self.script.skus, seed=self.script.seed, folder=folder, machine=real()
+            adapters=adapters,
+            skus=script.skus,
+            seed=script.seed,
+            folder=folder,
+            machine=real(),
+            exposure=script.exposure,
         )
         async with opened as stage:
             self._listen()
@@ -153,11 +169,14 @@ class _Show:
         play.scene = "onboarding: first count"
         await stage.count(script.opening())
         kept = {(name, sku): script.kept_back(name, sku) for name in stage.simulators for sku in script.hot}
-        await stage.keep_back(kept)
+        if any(kept.values()):
+            await stage.keep_back(kept)
         play.scene = "onboarding: released, wrong numbers are corrected"
         await stage.release()
         began = stage.plant.clock.monotonic()
-        while play.astray() and stage.plant.clock.monotonic() - began < OPEN_S and not self._closing.is_set():
+        while stage.plant.clock.monotonic() - began < OPEN_S and not self._closing.is_set():
+            if not play.astray((await stage.plant.store.read(standing)).targets):
+                break
             await nap(FRAME_S, self._closing)
 
     def _listen(self) -> None:

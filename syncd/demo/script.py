@@ -13,6 +13,7 @@ from itertools import chain, count
 from typing import Final, TypeAlias
 
 from syncd.rehearsal import PARTS, SHARES, Part
+from syncd.settings.policies import ExposureName
 from syncd.testing.chance import SeededRandom
 from syncd.testing.simulators import Faults, sku_name
 
@@ -37,7 +38,7 @@ CANCELS: Final = 0.06
 CANCEL_S: Final = (1.0, 6.0)
 
 KEPT_BACK: Final[Mapping[str, int]] = {"amazon": 3, "rakuten": 5, "qoo10": 5}
-"""Units of a good of the flash sale that are kept back where sales are heard of late; the last ones sell elsewhere."""
+"""Units of a good of the flash sale that are kept back where sales are heard of late, with exposure "pool"."""
 
 # Shares of a round.
 FLASH: Final = (0.15, 0.50)
@@ -97,6 +98,7 @@ class Script:
     skus: int
     seed: int
     round_s: float = ROUND_S
+    exposure: ExposureName = "adaptive"
 
     @property
     def names(self) -> list[str]:
@@ -120,8 +122,9 @@ class Script:
         return dict.fromkeys(self.names, math.ceil(steady * SPARE)) | dict.fromkeys(self.hot, self.hot_stock)
 
     def kept_back(self, channel: str, sku: str) -> int:
-        """Return how many units of a good a channel does not show; fewer where there are few."""
-        return min(KEPT_BACK.get(channel, 0), self.hot_stock // 6) if sku in self.hot else 0
+        """Return how many units of a good a channel never shows; only the pool needs such a fixed number."""
+        kept = KEPT_BACK.get(channel, 0) if self.exposure == "pool" and sku in self.hot else 0
+        return min(kept, self.hot_stock // 6)
 
     def heard(self, channel: str) -> str:
         """Say how sales of a channel are heard of."""

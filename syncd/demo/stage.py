@@ -36,6 +36,7 @@ from syncd.machine import Machine
 from syncd.rehearsal import open_simulators, settings_of, settings_text
 from syncd.sdk.channel import Adapter
 from syncd.sdk.features import Provisions
+from syncd.settings.policies import ExposureName
 from syncd.store import listings
 from syncd.testing.broker import embedded_broker
 from syncd.testing.simulators import Simulator
@@ -54,7 +55,6 @@ instance = "{INSTANCE}"
 drain_s = 5.0
 
 [policy]
-exposure = "pool"
 raise_delay_s = 1.0
 """
 
@@ -116,7 +116,13 @@ class Stage:
 
 @asynccontextmanager
 async def open_stage(
-    *, adapters: Mapping[str, Adapter], skus: int, seed: int, folder: Path, machine: Machine
+    *,
+    adapters: Mapping[str, Adapter],
+    skus: int,
+    seed: int,
+    folder: Path,
+    machine: Machine,
+    exposure: ExposureName = "adaptive",
 ) -> AsyncIterator[Stage]:
     """Run everything until the block ends; then the daemon is told to stop, and has done so."""
     async with AsyncExitStack() as stack:
@@ -126,7 +132,8 @@ async def open_stage(
         for name, simulator in simulators.items():
             simulator.faults = CALM[name]
         broker = await _broker(stack)
-        text = settings_text(simulators, listen=_free_address(), mqtt_url=broker, extra=_MORE_SETTINGS, parts=played)
+        extra = f'{_MORE_SETTINGS}exposure = "{exposure}"\n'
+        text = settings_text(simulators, listen=_free_address(), mqtt_url=broker, extra=extra, parts=played)
         settings = settings_of(text, folder, adapters)
         lags = Lags(simulators)
         events = Events(lambda account, order, at: lags.known(account, order, at=at)) if broker else None

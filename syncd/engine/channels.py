@@ -252,7 +252,9 @@ def rules_of(settings: ChannelSettings, channel: Channel, defaults: PolicyDefaul
         adopts=settings.drift == "adopt" and settings.counting,
         hand_edit_us=settings.hand_edit_days * DAY_US,
         max_lateness_us=None if late_s is None else int(late_s * SECOND_US),
-        displays=isinstance(channel, PurchaseLimit | Visibility | PreorderDates),
+        limits=isinstance(channel, PurchaseLimit),
+        pages=isinstance(channel, Visibility),
+        days=isinstance(channel, PreorderDates),
     )
 
 

@@ -21,12 +21,13 @@ from syncd.engine.plant import Plant
 from syncd.engine.timing import nap
 from syncd.sdk.channel import Channel
 from syncd.sdk.features import DayWish, LimitWish, PageWish, PreorderDates, PurchaseLimit, Visibility
-from syncd.store import accounts, displays
+from syncd.store import accounts, displays, listings
 from syncd.store.displays import Display
 
 LOOK_S: Final = 15.0
 MOST: Final = 50
 """Listings of one round."""
+_DONE: Final = (OutcomeKind.APPLIED, OutcomeKind.ACCEPTED)
 _RETRY: Final = RetryRule(first_s=30.0, factor=2.0, most_s=3_600.0)
 
 _log = structlog.get_logger("syncd.displays")
@@ -113,9 +114,13 @@ def _keep(conn: Connection, due: Sequence[Due], ends: dict[int, Outcome], *, now
     current = displays.load(conn, [one.listing_id for _, one in due])
     for _, asked in due:
         one, end = current[asked.listing_id], ends.get(asked.listing_id)
+        if end is not None and end.kind not in _DONE:
+            one.reason = end.reason[:200]
         if end is not None and end.kind is OutcomeKind.REJECTED:
-            one.due_at, one.attempts, one.reason = None, 0, end.reason[:200]
-        elif end is None or end.kind in (OutcomeKind.APPLIED, OutcomeKind.ACCEPTED):
+            one.due_at, one.attempts = None, 0
+        elif end is None or end.kind in _DONE:
+            if asked.wanted.hidden != one.there.hidden:
+                listings.set_active(conn, one.listing_id, active=not asked.wanted.hidden)
             one.there, one.attempts = asked.wanted, 0
             one.due_at = None if one.wanted == asked.wanted else now
         else:

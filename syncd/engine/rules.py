@@ -28,7 +28,8 @@ class Rules:
 
     `hand_edit_us`: for so long after its first release a hand edit waits for a person. `adopts`: it is the one counting
     place, where a hand edit is a movement. `policy` is that of the settings, without seasons. `max_lateness_us` is the
-    configured maximum lateness of orders; None: as the profile promises. `displays`: it shows more than numbers.
+    configured maximum lateness of orders; None: as the profile promises. `limits`, `pages` and `days` say whether the
+    channel can limit the units of an order, close a page, and show from which day a unit leaves.
     """
 
     account: AccountId
@@ -40,7 +41,14 @@ class Rules:
     adopts: bool = False
     hand_edit_us: int = 0
     max_lateness_us: int | None = None
-    displays: bool = False
+    limits: bool = False
+    pages: bool = False
+    days: bool = False
+
+    @property
+    def displays(self) -> bool:
+        """Say whether the channel shows more than numbers."""
+        return self.limits or self.pages or self.days
 
     @property
     def passing_us(self) -> int:

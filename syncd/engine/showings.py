@@ -12,36 +12,46 @@ from syncd.engine.slots import Slot
 from syncd.engine.work import Work
 from syncd.store import displays
 from syncd.store.displays import NOTHING, Display, Showing
+from syncd.store.listings import Listing
 
 
 def show_beside(work: Work, sku_id: SkuId, slots: Sequence[Slot], aims: Mapping[int, int]) -> None:
     """Have what is to stand beside the numbers of a SKU brought to the channels that can show it."""
-    mine = {x.id: slot for slot in slots if slot.rules.displays for x in slot.listings}
-    asked = any(_asks(slot.policy) for slot in mine.values())
+    mine = [(x, slot) for slot in slots if slot.rules.displays for x in slot.listings]
+    asked = any(_asks(slot.policy) for _, slot in mine)
     if not mine or not (asked or work.present.displays):
         return
-    known = displays.load(work.conn, list(mine))
-    for listing_id, slot in mine.items():
-        wanted = _wanted(work, sku_id, slot, aims.get(listing_id))
-        one = known.get(listing_id)
+    known = displays.load(work.conn, [listing.id for listing, _ in mine])
+    for listing, slot in mine:
+        one = known.get(listing.id)
+        wanted = _wanted(work, sku_id, slot, aims.get(listing.id), closable=_is_closable(listing, one))
         if one is None and wanted != NOTHING:
-            one = Display(listing_id=listing_id, account=slot.account)
+            one = Display(listing_id=listing.id, account=slot.account)
         if one is not None and one.wanted != wanted:
             one.wanted, one.due_at, one.attempts, one.since = wanted, work.now, 0, work.now
             one.reason = "no unit to sell" if wanted.hidden else ""
-            work.displays[listing_id] = one
+            work.displays[listing.id] = one
 
 
 def _asks(policy: Policy) -> bool:
     return policy.hide or policy.preorder or policy.purchase_limit is not None
 
 
-def _wanted(work: Work, sku_id: SkuId, slot: Slot, aim: int | None) -> Showing:
-    policy, day = slot.policy, ""
-    if policy.preorder and coming(work, sku_id):
+def _is_closable(listing: Listing, one: Display | None) -> bool:
+    """Say whether a page is ours to close: one that a person took down stays down when there are units again."""
+    return listing.active or (one is not None and (one.wanted.hidden or one.there.hidden))
+
+
+def _wanted(work: Work, sku_id: SkuId, slot: Slot, aim: int | None, *, closable: bool) -> Showing:
+    policy, rules, day = slot.policy, slot.rules, ""
+    if rules.days and policy.preorder and coming(work, sku_id):
         parts = work.kits.get(sku_id) or ((sku_id, 1),)
         days = (
             ready_day(available_at(work, part, work.shelf(part)) // units, work.incoming[part]) for part, units in parts
         )
         day = max(days, default="")
-    return Showing(purchase_limit=policy.purchase_limit, hidden=policy.hide and aim == 0, ready_day=day if aim else "")
+    return Showing(
+        purchase_limit=policy.purchase_limit if rules.limits else None,
+        hidden=rules.pages and policy.hide and aim == 0 and closable,
+        ready_day=day if aim else "",
+    )

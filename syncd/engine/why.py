@@ -42,7 +42,8 @@ from syncd.engine.whys import (
 from syncd.engine.whysteps import told_step
 from syncd.engine.work import Work
 from syncd.sdk.channel import Clock
-from syncd.store import accounts, doubts, history, inbox, ledger
+from syncd.store import accounts, displays, doubts, history, inbox, ledger
+from syncd.store.displays import Display
 from syncd.store.history import Unsettled
 from syncd.store.listings import Listing
 from syncd.store.session import Store
@@ -161,11 +162,12 @@ class _Trial:
         ids = [listing.id for listing in mine]
         effects = history.effects(self.work.conn, ids)
         writes = history.open_writes(self.work.conn, ids)
+        beside = {number: tuple(_beside(one)) for number, one in displays.load(self.work.conn, ids).items()}
         for listing in mine:
             rules = self.work.house.rules.get(listing.account)
             facts = effects.get(listing.id, []), writes.get(listing.id, [])
             made = self._closed(listing, facts) if rules is None else self._one(listing, rules, facts)
-            yield replace(made, obstacles=(*made.obstacles, *brakes))
+            yield replace(made, obstacles=(*made.obstacles, *beside.get(listing.id, ()), *brakes))
 
     def _closed(self, listing: Listing, facts: tuple[list[Effect], list[Unsettled]]) -> ListingWhy:
         """Tell a listing whose channel is not switched on: nothing is decided for it."""
@@ -293,6 +295,14 @@ class _Trial:
         if opened.pulse.down_since is not None:
             since = moment(opened.pulse.down_since).isoformat()
             yield Obstacle(what="down", detail=f"{opened.pulse.reason} ({since})")
+
+
+def _beside(one: Display) -> Iterator[Obstacle]:
+    """Tell of a page that is closed, and of what should stand beside a number and does not yet."""
+    if one.there.hidden:
+        yield Obstacle(what="page_closed", detail=moment(one.since).isoformat())
+    if one.wanted != one.there:
+        yield Obstacle(what="beside", detail=one.reason, until=moment_or_none(one.due_at))
 
 
 def _due(due_at: Instant | None, now: Instant) -> bool:

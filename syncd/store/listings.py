@@ -278,6 +278,11 @@ def _catalogue_values(account: AccountId, info: ListingInfo, skus: Mapping[str, 
     }
 
 
+def set_active(conn: Connection, listing_id: int, *, active: bool) -> None:
+    """Note whether a listing can be bought, until the next catalogue says so."""
+    conn.execute(update(_LISTING).where(_LISTING.c.id == listing_id).values(active=active))
+
+
 def vanish(conn: Connection, account: AccountId, *, before: Instant, now: Instant) -> int:
     """Note listings that a finished catalogue read did not show; return how many are new."""
     c = _LISTING.c

@@ -104,6 +104,12 @@ def test_who_loses(orders: list[OpenOrder], short: int, choice: Choice, lost: li
     assert [(one.order_id, one.lost) for one in choose(orders, short, choice)] == lost
 
 
+def test_of_orders_of_one_moment_the_one_that_was_stored_last_loses() -> None:
+    """Orders with the same time lose in the order in which they are given, which is that of the line."""
+    orders = [replace(order(number, 1), ordered_at=7) for number in (3, 1, 2)]
+    assert [one.order_id for one in choose(orders, 2, Choice.LATEST)] == ["o3", "o1"]
+
+
 @pytest.mark.parametrize(
     ("cause", "automatic", "sends"),
     [

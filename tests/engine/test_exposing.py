@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import date
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,7 @@ from syncd.core.season import Season
 from syncd.core.terms import SECOND_US, AccountId, ListingInfo, Location, Sku, SkuId
 from syncd.engine.outlook import Ground
 from syncd.engine.why import explain
-from syncd.sdk.channel import Outcome, OutcomeKind, WriteMode
-from syncd.sdk.errors import TransientError
-from syncd.sdk.features import DayWish, LimitWish, PageWish
+from syncd.sdk.channel import WriteMode
 from syncd.settings import PolicyDefaults
 from syncd.store import arrivals, claims
 from syncd.store.alerts import standing
@@ -397,62 +394,3 @@ def arrive(conn: Any, sku_id: SkuId, units: dict[str, int]) -> None:
         row = {"number": f"PO-{day}", "sku_id": sku_id, "location": "main", "quantity": quantity, "received": 0}
         more = {"expected": day, "promised": day, "state": "open", "source": "test", "created_at": 0, "changed_at": 0}
         arrivals.set_arrivals(conn, [row | more])
-
-
-# --- beside the number -----------------------------------------------------------------------------------------------
-
-
-class Shopfront(Double):
-    """A double that shows more than numbers; `beside` is what it was told."""
-
-    beside: list[Any]
-
-    async def set_purchase_limits(self, wishes: Sequence[LimitWish]) -> list[Outcome]:
-        return self._take(wishes, [("limit", wish.ref, wish.most) for wish in wishes])
-
-    async def set_visible(self, wishes: Sequence[PageWish]) -> list[Outcome]:
-        return self._take(wishes, [("visible", wish.ref, wish.visible) for wish in wishes])
-
-    async def set_preorder_days(self, wishes: Sequence[DayWish]) -> list[Outcome]:
-        return self._take(wishes, [("day", wish.ref, wish.day) for wish in wishes])
-
-    def _take(self, wishes: Sequence[Any], rows: Sequence[Any]) -> list[Outcome]:
-        if self.dice.happens(self.rates.refused):
-            raise TransientError("refused", sent=False)
-        self.beside.extend(rows)
-        return [Outcome(key=wish.key, kind=OutcomeKind.APPLIED) for wish in wishes]
-
-
-def test_limits_closed_pages_and_days_reach_the_channel(quick_path: Path) -> None:
-    """A limit is set, a page is closed at zero and opened again, a preorder has its day; failures are tried again."""
-
-    async def main() -> None:
-        clock = loop_running().clock
-        front = Shopfront(mode=CAS, clock=clock, dice=SeededRandom(1), lateness_s=10.0)
-        front.beside = []
-        ref = front.list("A-1", 0)
-        policy = PolicyDefaults(exposure="pool", hide=True, purchase_limit=2, raise_delay_s=2.0)
-        async with running(quick_path / "a.db", clock, {"one": front}, policy=policy) as world:
-            await asyncio.sleep(20)
-            await world.count(a_1=1)
-            await world.go()
-            await asyncio.sleep(60)
-            assert front.beside == [("limit", ref, 2)]
-            assert front.buy(ref, 1) is not None
-            await asyncio.sleep(60)
-            assert front.beside[1:] == [("visible", ref, False)]
-            front.rates = Rates(refused=1.0)
-            await world.count(a_1=4)
-            await asyncio.sleep(60)
-            front.rates = Rates()
-            await asyncio.sleep(300)
-            assert front.beside[2:] == [("visible", ref, True)]
-            sku_id = (await world.listing("one")).sku_id
-            assert sku_id is not None
-            await world.plant.store.write(lambda conn: arrive(conn, sku_id, {"2026-12-24": 5}))
-            await world.say(PolicyFact(rows=(PolicyRow(sku=Sku("A-1"), preorder=True, hide=False),)))
-            assert front.buy(ref, 3) is not None
-            await asyncio.sleep(90)
-            assert front.beside[3:] == [("day", ref, date(2026, 12, 24))]
-
-    run_virtual(main)
