@@ -12,10 +12,11 @@ from syncd.cli.frame import Config, Json, Limit, Reason, guarded, open_terminal
 from syncd.cli.show import grid, when
 from syncd.cli.talk import Talk
 from syncd.cli.upload import tell
-from syncd.cli.waitlist import Ids, OfSku, tickets
+from syncd.cli.waitlist import Ids, OfSku
+from syncd.cli.waitlist import tickets as app
 
 
-@tickets.command(name="escalated")
+@app.command(name="escalated")
 @guarded
 def show_escalated(
     *,
@@ -40,7 +41,7 @@ def _cell(name: str, value: Any) -> Any:
     return when(value) if name == "since" else value
 
 
-@tickets.command(name="release")
+@app.command(name="release")
 @guarded
 def release(*, ids: Ids, reason: Reason = "", config: Config = None, json: Json = False) -> None:
     """Let letters go out by themselves again, by numbers of `escalated`: a person has taken care."""
@@ -49,7 +50,7 @@ def release(*, ids: Ids, reason: Reason = "", config: Config = None, json: Json 
     tell(terminal, answer, "tickets.released", count=len(ids))
 
 
-@tickets.command(name="figures")
+@app.command(name="figures")
 @guarded
 def figures(
     *,

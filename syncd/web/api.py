@@ -65,6 +65,7 @@ from syncd.web import (
     api_orders,
     api_policy,
     api_stock,
+    api_tickets,
     api_tokens,
     api_waiting,
     api_whatif,

@@ -22,8 +22,8 @@ from syncd.store import inbox
 from syncd.store.incidents import close as close_incident
 from syncd.store.views_incidents import incident
 from syncd.store.views_listings import brakes, pending_drift, release_preview
-from syncd.store.views_tickets import one_escalation
 from syncd.store.views_sku import SkuDetail, sku_detail
+from syncd.store.views_tickets import one_escalation
 from syncd.web.api_control import FOLLOW_S, MOST_DRIFT
 from syncd.web.api_facts import MOST_UNITS, RequestId, Word, locations_of, submit
 from syncd.web.api_listings import require_account
