@@ -8,12 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
+from syncd.cli import waitlist
 from syncd.cli.frame import Config, Json, Limit, Reason, guarded, open_terminal
 from syncd.cli.show import grid, when
 from syncd.cli.talk import Talk
 from syncd.cli.upload import tell
 from syncd.cli.waitlist import Ids, OfSku
-from syncd.cli.waitlist import tickets as app
+
+app = waitlist.tickets
+"""The commands of tickets; `syncd.cli.waitlist` has the others."""
 
 
 @app.command(name="escalated")

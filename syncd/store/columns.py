@@ -27,7 +27,7 @@ def later_flag() -> Column[bool]:
 
 def later_text() -> Column[str]:
     """Return a column of text that came to a table later: empty in the rows that were there."""
-    return Column(String, nullable=False, default="", server_default="")
+    return Column(String, nullable=False, default="", server_default=text("''"))
 
 
 def identity() -> Column[int]:

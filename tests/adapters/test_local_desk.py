@@ -243,7 +243,7 @@ async def test_a_reply_opens_a_solved_ticket() -> None:
 
 
 async def test_what_a_reply_shows_is_kept_and_its_words_are_not() -> None:
-    """A reply is looked through once, without what it quotes; plain text and HTML, and what cannot be read is no sign."""
+    """A reply is looked through once, without what it quotes, in any spelling and over the ends of lines."""
     async with staged() as stage:
         ticket_id = await first(stage)
         await all_changed(stage.desk, None)

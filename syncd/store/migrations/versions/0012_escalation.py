@@ -43,6 +43,6 @@ def upgrade() -> None:
     op.add_column("entry", sa.Column("restocked_at", sa.BigInteger(), nullable=True))
     op.add_column("ticket", sa.Column("escalated", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("ticket", sa.Column("solved_at", sa.BigInteger(), nullable=True))
-    op.add_column("ticket", sa.Column("rating", sa.String(), nullable=False, server_default=""))
+    op.add_column("ticket", sa.Column("rating", sa.String(), nullable=False, server_default=sa.text("''")))
     op.add_column("ticket", sa.Column("rated_at", sa.BigInteger(), nullable=True))
     op.add_column("ticket_change", sa.Column("drafted", sa.Boolean(), nullable=False, server_default=sa.false()))
