@@ -247,7 +247,8 @@ def house_of(plant: Plant) -> House:
 def wait_rules(plant: Plant) -> WaitRules:
     """Return how those who wait are treated, by the settings and by what channels and desks can do."""
     rules, desks, limits = plant.settings.waitlist, plant.desks, plant.settings.escalation
-    only = next(iter(desks)) if len(desks) == 1 else None
+    open_there = [name for name, found in desks.items() if found.desk.profile.opens]
+    only = open_there[0] if len(open_there) == 1 else None
     return WaitRules(
         line=Line(rules.line),
         hold_us=int(rules.hold_hours * 3_600 * SECOND_US),
@@ -257,7 +258,7 @@ def wait_rules(plant: Plant) -> WaitRules:
         authorised_us=rules.authorised_days * DAY_US,
         language=Language(rules.language),
         zone=plant.settings.letters.zone,
-        desk=DeskId(rules.desk) if rules.desk in desks else only,
+        desk=DeskId(rules.desk) if rules.desk in open_there else only,
         desks=frozenset(desks),
         escalation=escalation_limits(limits),
     )

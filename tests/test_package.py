@@ -63,7 +63,8 @@ def test_entry_points_resolve(group: str) -> None:
     table = project()
     wanted = table["scripts"] if group == "console_scripts" else table["entry-points"].get(group, {})
     found = {point.name: point for point in entry_points(group=group) if point.dist and point.dist.name == "syncd"}
-    assert {name: point.value for name, point in found.items()} == wanted
+    again = "what is installed is older than pyproject.toml: pip install --no-deps --no-build-isolation -e ."
+    assert {name: point.value for name, point in found.items()} == wanted, again
     for point in found.values():
         point.load()
 

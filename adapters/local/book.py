@@ -67,7 +67,7 @@ class Book:
 
         The key is taken first, so that a repeat after a stop finds the same id and goes on from there.
         """
-        place = f"key/{hashlib.sha256(key.encode()).hexdigest()}"
+        place = _place(key)
         taken = await self._shelf.get(place)
         if taken is None:
             ticket_id = f"L{await self._count('ticket'):06d}"
@@ -84,6 +84,29 @@ class Book:
         await self._shelf.put(f"ticket/{ticket_id}", wire.pack(doc), version=0)
         await self.note_change(ticket_id)
         return await self.find(ticket_id) or doc
+
+    async def forget(self, ticket_id: str) -> bool:
+        """Delete a ticket with its key and its mark; False where another hand is on it.
+
+        The ticket goes first: only it holds whom it is for, and a stop in between leaves two words that lead nowhere.
+        """
+        found = await self._shelf.get(f"ticket/{ticket_id}")
+        if found is None:
+            return True
+        doc = wire.unpack(found[0])
+        if not await self._shelf.delete(f"ticket/{ticket_id}", version=found[1]):
+            return False
+        for place in (_place(doc.key), f"mark/{doc.mark}"):
+            if (kept := await self._shelf.get(place)) is not None:
+                await self._shelf.delete(place, version=kept[1])
+        return True
+
+    async def clear_changes(self) -> None:
+        """Delete the oldest notes of changes whose ticket is not there any more, a page of them."""
+        for key, body, version in await self._shelf.scan("change/", limit=PAGE):
+            if await self._shelf.get(f"ticket/{body.decode()}") is not None:
+                break
+            await self._shelf.delete(key, version=version)
 
     # --- what changed ---
 
@@ -126,3 +149,7 @@ class Book:
     async def keep_place(self, body: bytes, *, version: int) -> None:
         """Keep how far the mailbox was read."""
         await self._shelf.put("mailbox", body, version=version)
+
+
+def _place(key: str) -> str:
+    return f"key/{hashlib.sha256(key.encode()).hexdigest()}"

@@ -125,6 +125,12 @@ class LocalDesk:
         now = self._clock.now()
         return tuple(wire.stated(doc, read_at=now) for doc in docs)
 
+    async def forget(self, ticket_ids: Sequence[TicketId]) -> list[TicketId]:
+        """Delete these tickets, with the address, the letters and all; return those that are gone."""
+        gone = [ticket_id for ticket_id in ticket_ids if await self._book.forget(ticket_id)]
+        await self._book.clear_changes()
+        return gone
+
     # --- replies ---
 
     async def _hear(self) -> bool:

@@ -51,6 +51,12 @@ class MemoryShelf:
         self.kept[key] = (body, version + 1)
         return True
 
+    async def delete(self, key: str, *, version: int) -> bool:
+        """Delete a document of a version."""
+        if self.kept.get(key, (b"", version))[1] == version:
+            self.kept.pop(key, None)
+        return key not in self.kept
+
     async def scan(self, prefix: str, *, after: str = "", limit: int = 100) -> list[tuple[str, bytes, int]]:
         """Return documents in the order of their keys."""
         keys = sorted(key for key in self.kept if key.startswith(prefix) and key > after)

@@ -8,20 +8,22 @@ for orders; 1 a second for each function is what clients live by.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import quote
 
 from adapters.rakuten import goods, wire
-from adapters.rakuten.settings import RakutenSettings
-from syncd.sdk.channel import Context
+from syncd.sdk.channel import Clock
 from syncd.sdk.errors import ChannelError, ProtocolError, TransientError
 from syncd.sdk.http import Answer, Client, Timeouts
 from syncd.sdk.limits import Window
 from syncd.sdk.request import Query
 from syncd.sdk.secret import Secret
+
+if TYPE_CHECKING:
+    import aiohttp
 
 T = TypeVar("T")
 
@@ -60,6 +62,10 @@ class Function(Enum):
     ITEM_READ = _Spec(method="GET", path=_ITEM, calls=5)
     ITEM_PATCH = _Spec(method="PATCH", path=_ITEM, calls=20)
     INQUIRIES = _Spec(method="GET", path="/es/1.0/inquirymng-api/inquiries")
+    INQUIRY = _Spec(method="GET", path="/es/1.0/inquirymng-api/inquiry/")
+    INQUIRY_REPLY = _Spec(method="POST", path="/es/1.0/inquirymng-api/inquiry/reply")
+    INQUIRY_COMPLETE = _Spec(method="PATCH", path="/es/1.0/inquirymng-api/inquiries/complete")
+    INQUIRY_REOPEN = _Spec(method="PATCH", path="/es/1.0/inquirymng-api/inquiries/incomplete")
 
     @property
     def title(self) -> str:
@@ -79,27 +85,61 @@ _TITLES = {
     Function.ITEM_READ: "itemapi_2.0.items.get",
     Function.ITEM_PATCH: "itemapi_2.0.items.patch",
     Function.INQUIRIES: "inquirymngapi.inquiries.get",
+    Function.INQUIRY: "inquirymngapi.inquiry.get",
+    Function.INQUIRY_REPLY: "inquirymngapi.reply.post",
+    Function.INQUIRY_COMPLETE: "inquirymngapi.inquiries.patch.complete/incomplete",
+    Function.INQUIRY_REOPEN: "inquirymngapi.inquiries.patch.complete/incomplete",
 }
+
+
+class Keys(Protocol):
+    """What is needed of settings: the two keys, and where the API is."""
+
+    @property
+    def service_secret(self) -> Secret:
+        """Return the serviceSecret."""
+
+    @property
+    def license_key(self) -> Secret:
+        """Return the licenseKey."""
+
+    @property
+    def url(self) -> str:
+        """Return where the API is, without a slash at the end."""
+
+
+class Tools(Protocol):
+    """What is needed of the context in which a channel or a desk is opened."""
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """Return the session of all connections."""
+
+    @property
+    def clock(self) -> Clock:
+        """Return the clock."""
+
+    @property
+    def random(self) -> Callable[[], float]:
+        """Return what draws numbers in [0, 1)."""
 
 
 class Rms:
     """Calls the API of one shop."""
 
-    def __init__(self, settings: RakutenSettings, context: Context) -> None:
+    def __init__(self, settings: Keys, context: Tools, *, name: str, pushes_per_s: float = 1.0) -> None:
         pair = f"{settings.service_secret.reveal()}:{settings.license_key.reveal()}"
         self._token = Secret(base64.b64encode(pair.encode()).decode())
         self._key = settings.license_key
         self._reads = _client(settings, context, READ_TIMEOUTS, TRIES)
         self._looks = _client(settings, context, LOOK_TIMEOUTS, 1)
         self._writes = _client(settings, context, WRITE_TIMEOUTS, TRIES)
-        self._budgets = {each: self._window(each, settings, context) for each in Function}
+        self._name = name
+        self._budgets = {each: self._window(each, context, pushes_per_s) for each in Function}
 
-    @staticmethod
-    def _window(function: Function, settings: RakutenSettings, context: Context) -> Window:
-        name = f"rakuten {context.account} {function.title}"
-        calls, per_s = function.value.calls, 1.0
-        if function is Function.STOCK_WRITE:
-            per_s = 1.0 / settings.pushes_per_s
+    def _window(self, function: Function, context: Tools, pushes_per_s: float) -> Window:
+        per_s = 1.0 / pushes_per_s if function is Function.STOCK_WRITE else 1.0
+        name, calls = f"rakuten {self._name} {function.title}", function.value.calls
         return Window(name, calls=calls, per_s=per_s, clock=context.clock, margin_s=MARGIN_S * per_s)
 
     def delay_s(self, function: Function) -> float:
@@ -139,9 +179,9 @@ class Rms:
         )
         return answer.decode(goods.Item) if answer.status == 200 else None
 
-    async def find(self, function: Function, kind: type[T], *, params: Query) -> T | None:
+    async def find(self, function: Function, kind: type[T], *, params: Query | None = None, tail: str = "") -> T | None:
         """Call a search that may answer 404 where it finds nothing; None then."""
-        answer = await self._send(self._reads, function, params=params, repeatable=True, expect=(200, 404))
+        answer = await self._send(self._reads, function, params=params, tail=tail, repeatable=True, expect=(200, 404))
         return answer.decode(kind) if answer.status == 200 else None
 
     async def expiry(self, kind: type[T]) -> T:
@@ -186,7 +226,7 @@ class Rms:
         return headers | {"Content-Type": spec.media} if has_body else headers
 
 
-def _client(settings: RakutenSettings, context: Context, timeout: Timeouts, tries: int) -> Client:
+def _client(settings: Keys, context: Tools, timeout: Timeouts, tries: int) -> Client:
     return Client(
         context.session,
         base_url=settings.url,

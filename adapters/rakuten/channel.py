@@ -57,7 +57,7 @@ class RakutenChannel:
         self._settings = settings
         self._clock = context.clock
         self._known = goods.Known()
-        self._rms = Rms(settings, context)
+        self._rms = Rms(settings, context, name=context.account, pushes_per_s=settings.pushes_per_s)
         self._pages = Pages(self._rms)
         self._writer = Writer(self._rms, known=self._known, clock=context.clock)
         self._orders = OrderReader(

@@ -95,9 +95,17 @@ def _incident(terminal: Terminal, incident: Mapping[str, Any]) -> Iterator[str]:
         yield terminal.say("postmortem.nobody", by=terminal.say(f"event.{incident['by']}"))
     for loser in incident["losers"]:
         yield from _loser(terminal, loser)
+    if incident["served"]:
+        yield terminal.say("postmortem.served", incident=incident["record"])
+    for order in incident["served"]:
+        yield from _loser(terminal, order)
 
 
 def _loser(terminal: Terminal, loser: Mapping[str, Any]) -> Iterator[str]:
+    if loser["cause"] == "chosen":
+        names = ("account", "order", "lost", "units")
+        yield terminal.say("postmortem.chosen", **{name: loser[name] for name in names}, at=when(loser["ordered_at"]))
+        return
     yield terminal.say(
         "postmortem.loser",
         account=loser["account"],

@@ -49,6 +49,7 @@ class Doubt(StrEnum):
 
     SEVERAL_ORDERS = "several_orders"
     SEVERAL_LINES = "several_lines"
+    SEVERAL_GOODS = "several_goods"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

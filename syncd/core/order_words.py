@@ -15,7 +15,7 @@ _WIDE: Final = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | dict.fr
     map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), ord("-")
 )
 """Full-width letters and digits, and the dashes that keyboards make of a hyphen."""
-_WORD: Final = re.compile(r"(?<![A-Za-z0-9@._/-])#?[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?![A-Za-z0-9@_/])(?!-[A-Za-z0-9])")
+_WORD: Final = re.compile(r"(?<![A-Za-z0-9@._/+-])#?[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?![A-Za-z0-9@_/])(?!-[A-Za-z0-9])")
 _NO_ORDER: Final = re.compile(
     r"""(?x)
     \d{4}-\d{1,2}-\d{1,2}               # a day

@@ -111,11 +111,11 @@ class Ticket:
 
     `version` is the desk's own time of the last change, `read_at` the start of the read that brought it. `quantity` is
     in units, `expected` a day as 2026-12-01 or empty, `amount` decimal text. `order_numbers` are words of the ticket
-    that look like order numbers of any channel, in their order; the text itself is not kept. `markers` are the events
-    that it bears. `reachable` says that the desk can tell the customer. `asked_at` is when we last wrote to the
-    customer, `replied_at` when the customer last wrote. `inbound` are messages of the customer, as many as this reading
-    brought. `escalated` says that the desk has it marked as one for a person. `solved_at` is when it was solved last,
-    where the desk tells; `rating` is the customer's.
+    that look like order numbers of any channel, in their order; the text itself is not kept. `skus` are those that it
+    may be about where the desk does not know which. `markers` are the events that it bears. `reachable` says that the
+    desk can tell the customer. `asked_at` is when we last wrote to the customer, `replied_at` when the customer did.
+    `inbound` are messages of the customer, as many as this reading brought. `escalated` says that the desk has it marked
+    as one for a person. `solved_at` is when it was solved last, where the desk tells; `rating` is the customer's.
     """
 
     ticket_id: TicketId
@@ -127,6 +127,7 @@ class Ticket:
     quantity: int = 1
     order_number: str = ""
     order_numbers: tuple[str, ...] = ()
+    skus: tuple[Sku, ...] = ()
     expected: str = ""
     amount: str = ""
     currency: str = ""

@@ -24,6 +24,8 @@ from syncd.store.session import Store
 
 READ_RETRY_US = 5 * SECOND_US
 """When a reading that failed is due again."""
+TRIES = 3
+"""How often a page of a round is asked for."""
 PIECE = 50
 """Readings of one fact: its decision must stay within one short transaction."""
 IDLE_S = 30.0
@@ -72,19 +74,40 @@ class Audit:
     async def sweep(self, stop: asyncio.Event) -> int:
         """Read every listing once, spread over the round; return how many were read."""
         name, most, after, total = self._account.name, self._account.rules.profile.max_seen, 0, 0
-        pause_s = await self._pause_s(most)
+        pace_s, due_s, passed = await self._pace_s(most), self._clock.monotonic(), list[int]()
         while not stop.is_set():
             begin = after
             found = await self._store.read(lambda conn, b=begin: listings.page(conn, after=b, limit=most, account=name))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
             if not found:
                 break
             after = found[-1].id
+            total += await self._read_passed(passed, stop)
             there = [x for x in found if not x.vanished and not x.in_flight]
-            total += await guarded(self._account, partial(self._read, there))
-            await nap(pause_s, stop)
+            read = await self._read_surely(there, stop)
+            passed = [x.id for x in found if x.in_flight or (there and not read)]
+            total, due_s = total + read, due_s + pace_s
+            await nap(due_s - self._clock.monotonic(), stop)
+        return total + await self._read_passed(passed, stop)
+
+    async def _read_passed(self, ids: Sequence[int], stop: asyncio.Event) -> int:
+        """Read what had a write in flight when its turn came, now with or without one, and what could not be read."""
+        most, total = self._account.rules.profile.max_seen, 0
+        for start in range(0, len(ids), most):
+            some = ids[start : start + most]
+            found = await self._store.read(lambda conn, some=some: listings.by_id(conn, some))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+            total += await self._read_surely([x for x in found if not x.vanished], stop)
         return total
 
-    async def _pause_s(self, most: int) -> float:
+    async def _read_surely(self, there: Sequence[Listing], stop: asyncio.Event) -> int:
+        """Read a page of a round; one that fails is tried again, one that goes on failing does not stop the round."""
+        for _ in range(TRIES if there else 0):
+            read = await guarded(self._account, partial(self._read, there))
+            if read or stop.is_set():
+                return read
+        return 0
+
+    async def _pace_s(self, most: int) -> float:
+        """Return how long a page of a round may take, so that it is done a little before the next one begins."""
         name = self._account.name
         count = await self._store.read(lambda conn: listings.count(conn, name))
         return self._account.settings.sweep_s / max(1, -(-count // most)) * 0.9

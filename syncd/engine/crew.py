@@ -19,6 +19,8 @@ from syncd.engine.desks import OpenDesk, TicketReading
 from syncd.engine.dispatch import Dispatch
 from syncd.engine.displays import Displays, can_display
 from syncd.engine.drafting import Drafting
+from syncd.engine.forgetting import Forgetful
+from syncd.engine.hiding import HiddenWatch
 from syncd.engine.incidents import IncidentWatch
 from syncd.engine.ingest import Ingest
 from syncd.engine.judging import HealthWatch
@@ -33,10 +35,12 @@ from syncd.engine.planning import Planner
 from syncd.engine.plant import Plant
 from syncd.engine.poll import Poll
 from syncd.engine.proving import Proving
+from syncd.engine.quiet import quiet_of
 from syncd.engine.sending import Sending
 from syncd.engine.shadow import Shadow
 from syncd.engine.shipdates import ShipDating
 from syncd.engine.timekeeping import TimeKeeping
+from syncd.sdk.desk import Forgetting
 from syncd.sdk.features import AccountHealth, KeyExpiry, LateOutcomes, Notices, Proofs, ShipDates
 from syncd.store import accounts, actions, changes, history, inbox, tickets
 from syncd.store.inbox import Entry
@@ -100,6 +104,7 @@ def engine_loops(plant: Plant) -> list[Loop]:
         Loop(name="attending", stage=Stage.DISPATCH, run=partial(run_attending, plant)),
         Loop(name="exposure", stage=Stage.READERS, run=Lookout(plant, Planner(plant)).run),
         Loop(name="incidents", stage=Stage.READERS, run=IncidentWatch(plant).run),
+        Loop(name="hidden", stage=Stage.READERS, run=HiddenWatch(plant).run),
     ]
     if plant.desks and not plant.house.shadow:
         profiles = {name: found.desk.profile for name, found in plant.desks.items()}
@@ -147,10 +152,20 @@ def desk_loops(plant: Plant, desk: OpenDesk) -> list[Loop]:
         Loop(name=f"tickets.{desk.name}", stage=Stage.READERS, run=_after_ready(plant, reading.run_feed)),
         Loop(name=f"found.{desk.name}", stage=Stage.READERS, run=_after_ready(plant, reading.run_found)),
     ]
+    if isinstance(desk.desk, Forgetting):
+        run = Forgetful(plant, desk, desk.desk).run
+        loops.append(Loop(name=f"forgetting.{desk.name}", stage=Stage.EDGES, run=run))
     if not plant.house.shadow:
         language = plant.house.waiting.language
         drafting = Drafting(desk.desk.profile, texts=plant.texts, language=language)
-        sending = Sending(desk, store=plant.store, intake=plant.intake, clock=plant.clock, drafting=drafting)
+        sending = Sending(
+            desk,
+            store=plant.store,
+            intake=plant.intake,
+            clock=plant.clock,
+            drafting=drafting,
+            quiet=lambda language_, now: quiet_of(plant.settings, language_, now),
+        )
         loops.append(Loop(name=f"sending.{desk.name}", stage=Stage.DISPATCH, run=_after_ready(plant, sending.run)))
     return loops
 

@@ -23,7 +23,7 @@ from syncd.core.waitlist import WaitFact
 from syncd.letters import Texts
 from syncd.sdk.desk import DeskProfile
 from syncd.store import inbox, waiting
-from syncd.store.changes import Change, Content
+from syncd.store.changes import Change, ChangeKind, Content
 from syncd.store.tickets import KnownTicket
 
 
@@ -43,9 +43,18 @@ class Drafting:
         """Return the letter of a change, None where it has none of ours; raises RejectedError as texts do."""
         if not change.message or self.owns(change):
             return None
-        return self._texts.letter(MessageKind(change.message), self._language_of(change.content), change.content.values)
+        return self._texts.letter(MessageKind(change.message), self.language_of(change.content), change.content.values)
 
-    def _language_of(self, content: Content) -> Language:
+    def reaches(self, change: Change, ticket: KnownTicket | None, contact: Contact | None) -> bool:
+        """Say whether a change lets its customer hear something: by a letter of ours, or by a rule of the desk."""
+        if not (change.message and self._profile.sends):
+            return False
+        if change.kind is ChangeKind.UPDATE:
+            return ticket is not None and ticket.reachable
+        return contact is not None or bool(change.content.follow_up_of)
+
+    def language_of(self, content: Content) -> Language:
+        """Return the language of a customer; where it is not known, the shop's."""
         return Language(content.language) if content.language else self._language
 
     def update(self, change: Change, ticket: KnownTicket, *, held_back: bool = False) -> TicketChange:
@@ -90,7 +99,7 @@ class Drafting:
             order_number=content.order_number,
             expected=content.expected or "",
             amount=content.amount,
-            language=self._language_of(content),
+            language=self.language_of(content),
             priority=Priority(content.priority) if content.priority else Priority.NORMAL,
             contact=contact,
             letter=letter,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+import structlog
 from sqlalchemy import Connection
 
 from syncd.core.terms import SECOND_US, Instant, OutcomeKind
@@ -17,6 +18,7 @@ from syncd.engine.desks import OpenDesk
 from syncd.engine.drafting import Drafting, contacts
 from syncd.engine.endings import CLOSED, GONE
 from syncd.engine.intake import Intake
+from syncd.engine.quiet import QuietOf
 from syncd.engine.timing import nap
 from syncd.sdk.channel import Clock
 from syncd.sdk.desk import LateTicketOutcomes, PacedDesk
@@ -32,6 +34,7 @@ AGAIN_S: Final = 5.0
 """After how long a change is sent again that was certainly not made; it doubles."""
 MOST_AWAITED: Final = 1_000
 """Most changes among which late ends are looked for."""
+_log = structlog.get_logger("syncd.sending")
 _FROZEN: Final = {TicketStatus.CLOSED: CLOSED, TicketStatus.GONE: GONE}
 
 
@@ -60,12 +63,22 @@ class Batch:
 class Sending:
     """The only one who changes tickets at a desk."""
 
-    def __init__(self, open_desk: OpenDesk, *, store: Store, intake: Intake, clock: Clock, drafting: Drafting) -> None:
+    def __init__(
+        self,
+        open_desk: OpenDesk,
+        *,
+        store: Store,
+        intake: Intake,
+        clock: Clock,
+        drafting: Drafting,
+        quiet: QuietOf = lambda _language, _now: None,
+    ) -> None:
         self._open = open_desk
         self._store = store
         self._intake = intake
         self._clock = clock
         self._drafting = drafting
+        self._quiet = quiet
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send until told to stop; a batch under way is finished."""
@@ -115,7 +128,7 @@ class Sending:
     # --- sending ---
 
     async def _update(self) -> int:
-        batch = await self._waiting(ChangeKind.UPDATE, self._open.desk.profile.max_update)
+        batch, asleep = await self._awake(await self._waiting(ChangeKind.UPDATE, self._open.desk.profile.max_update))
         ready: list[tuple[Change, TicketChange]] = []
         ends: list[ChangeEnd] = []
         for change in batch.changes:
@@ -133,7 +146,21 @@ class Sending:
             outcomes = {(one.ticket_id, one.event): one for one in await self._call([one for _, one in ready])}
             ends += [end_of(change, outcomes.get((one.ticket_id, one.event)), one.ticket_id) for change, one in ready]
         await self._put(ends)
-        return len(ends)
+        return len(ends) + asleep
+
+    async def _awake(self, batch: Batch) -> tuple[Batch, int]:
+        """Let what would reach somebody in quiet hours wait for their end; return the rest, and how many wait."""
+        now, later = self._clock.now(), {}
+        for change in batch.changes:
+            contact = None if change.entry_id is None else batch.contacts.get(change.entry_id)
+            if self._drafting.reaches(change, batch.ticket_of(change), contact):
+                quiet = self._quiet(self._drafting.language_of(change.content), now)
+                if quiet is not None and quiet.holds(now):
+                    later[change.id] = quiet.after(now)
+        if later:
+            await self._store.write(lambda conn: changes.postpone(conn, later))
+            _log.info("letters.quiet", desk=self._open.name, count=len(later))
+        return replace(batch, changes=tuple(one for one in batch.changes if one.id not in later)), len(later)
 
     async def _call(self, ready: Sequence[TicketChange]) -> list[TicketOutcome]:
         try:
@@ -144,7 +171,7 @@ class Sending:
             return [TicketOutcome(ticket_id=x.ticket_id, event=x.event, kind=kind, reason=reason) for x in ready]
 
     async def _create(self) -> int:
-        batch = await self._waiting(ChangeKind.CREATE, self._open.desk.profile.max_create)
+        batch, asleep = await self._awake(await self._waiting(ChangeKind.CREATE, self._open.desk.profile.max_create))
         ready: list[tuple[Change, NewTicket]] = []
         ends: list[ChangeEnd] = []
         for change in batch.changes:
@@ -159,7 +186,7 @@ class Sending:
             outcomes = await self._open_tickets([one for _, one in ready])
             ends += [end_of(change, one, TicketId("")) for (change, _), one in zip(ready, outcomes, strict=True)]
         await self._put(ends)
-        return len(ends)
+        return len(ends) + asleep
 
     async def _open_tickets(self, ready: Sequence[NewTicket]) -> list[TicketOutcome | None]:
         try:

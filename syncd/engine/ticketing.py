@@ -27,6 +27,7 @@ from syncd.store.waiting import Entry
 NOTES: Mapping[Doubt, str] = {
     Doubt.SEVERAL_ORDERS: "syncd: these numbers fit several orders; put the right one into the order field",
     Doubt.SEVERAL_LINES: "syncd: the order has several goods; put the SKU that is meant into the SKU field",
+    Doubt.SEVERAL_GOODS: "syncd: it may be about several goods; put the SKU into its field, or answer by hand",
 }
 """What an agent is told where syncd does not guess."""
 
@@ -145,6 +146,8 @@ def _join(work: Work, loose: Sequence[tuple[Ticket, KnownTicket]]) -> None:
             new.append(_join_order(work, known, told))
         elif told.doubt is not None:
             new += _ask_agent(work, known, told.doubt)
+        elif ticket.sku is None and len(ticket.skus) > 1 and ticket.state is TicketState.PENDING:
+            new += _ask_agent(work, known, Doubt.SEVERAL_GOODS)
         elif ticket.sku in skus and ticket.state is TicketState.PENDING:
             _join_sku(work, ticket, known, skus[ticket.sku])
     changes.add(work.conn, new, limit=work.house.waiting.most_messages, now=work.now)

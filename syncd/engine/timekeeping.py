@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 from sqlalchemy import Connection
 
 from syncd.core.terms import SECOND_US, AccountId, Instant
-from syncd.core.tickets import DeskId, Language, Priority, TicketState, TicketStatus
+from syncd.core.tickets import DeskId, Priority, TicketState, TicketStatus
 from syncd.core.timerules import MESSAGES, Case, Due, Limits, Quiet, Rule, due
 from syncd.engine.escalating import KIND as ESCALATED
 from syncd.engine.plant import Plant
+from syncd.engine.quiet import quiet_of
 from syncd.engine.timing import nap
 from syncd.engine.work import Hint
 from syncd.sdk.desk import DeskProfile
 from syncd.settings import TimeRules
-from syncd.settings.windows import read_quiet, read_zone
 from syncd.store import alerts, changes, clockwork, escalations
 from syncd.store.changes import ChangeKind, Content, NewChange
 from syncd.store.clockwork import Unheard, Waiter, event_for
@@ -160,18 +159,7 @@ class TimeKeeping:
         return [one for one in found if one.message is None or may_tell]
 
     def _quiet(self, language: str, now: Instant) -> Quiet | None:
-        """Return the quiet hours of a customer: in the zone of their language, else in the shop's."""
-        letters, zones = self._plant.settings.letters, self._plant.settings.timerules.zones
-        if not letters.quiet:
-            return None
-        start, end = read_quiet(letters.quiet)
-        zone = read_zone(zones.get(language or Language.JA.value, letters.zone))
-        offset = datetime.fromtimestamp(now // SECOND_US, UTC).astimezone(zone).utcoffset()
-        return Quiet(
-            start_s=start.hour * 3_600 + start.minute * 60 + start.second,
-            end_s=end.hour * 3_600 + end.minute * 60 + end.second,
-            offset_s=0 if offset is None else int(offset.total_seconds()),
-        )
+        return quiet_of(self._plant.settings, language, now)
 
 
 def _settle(conn: Connection, now: Instant) -> None:

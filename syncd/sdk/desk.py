@@ -49,6 +49,7 @@ __all__ = [
     "DeskProfile",
     "DeskWebhooks",
     "EventId",
+    "Forgetting",
     "Inbound",
     "Instant",
     "Language",
@@ -90,7 +91,7 @@ class DeskProfile:
     not known can be looked up afterwards; where it cannot (mail), a person is shown it and nothing is repeated.
     `resend_after_s`: when so long after a change of unknown end a look finds no marker of its event, the change may be
     made again, and cannot be in effect twice. `hears` says that the desk learns of customers' replies: without it
-    nobody is reminded of a question.
+    nobody is reminded of a question. `opens` says that tickets can be opened there at all; else an opening is REJECTED.
     """
 
     max_find: int = 100
@@ -101,6 +102,7 @@ class DeskProfile:
     certain: bool = True
     resend_after_s: float = 30.0
     hears: bool = True
+    opens: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +189,17 @@ class LateTicketOutcomes(Protocol):
         """
 
 
+@runtime_checkable
+class Forgetting(Protocol):
+    """The desk keeps its tickets on its shelf: they are deleted a while after nobody waits by them any more."""
+
+    async def forget(self, ticket_ids: Sequence[TicketId]) -> list[TicketId]:
+        """Delete these tickets with all that they hold; return those that are gone.
+
+        One that is not there is gone. One that changes at this moment may stay, and is asked for again later.
+        """
+
+
 class StepKind(StrEnum):
     """What a step of a set-up does. KEEP: it is there as it should be. FOREIGN: the shop's own stands in its place."""
 
@@ -235,6 +248,9 @@ class Shelf(Protocol):
 
     async def put(self, key: str, body: bytes, *, version: int) -> bool:
         """Store a document over this version (0: there is none yet); False where it is another by now."""
+
+    async def delete(self, key: str, *, version: int) -> bool:
+        """Delete a document of this version; False where it is another by now. One that is not there is deleted."""
 
     async def scan(self, prefix: str, *, after: str = "", limit: int = 100) -> list[tuple[str, bytes, int]]:
         """Return documents in the order of their keys, beginning after `after`."""

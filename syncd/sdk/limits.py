@@ -4,8 +4,9 @@ A taker calls `take` before a request and `done` when its answer is here (`syncd
 channel says it has left (`correct`) is true for the moment of its answer: the cost of calls that are still in flight,
 or that overlapped with the answered one, is taken off, for nobody knows whether the channel had counted them.
 
-Takers wait in line: urgent ones first, then in the order in which they came. Only `take` waits; bound it by
-`asyncio.timeout`.
+Takers wait in line: urgent ones first, then in the order in which they came. Others cannot be passed for ever: once
+urgent ones took `PATIENCE` times what the first of the others asks for, that one is next. Only `take` waits; bound it
+by `asyncio.timeout`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ MOST_WAITING = 10_000
 """Takers that may wait in one line."""
 MOST_PENALTY_S = 3_600.0
 """The longest pause that one `penalize` makes; a longer one is asked for again by the next refused call."""
+PATIENCE = 3.0
+"""How many times its own cost urgent takers take at most while another one is first in its line."""
 IN_FLIGHT_S = 120.0
 """A call without `done` counts as in flight for so long."""
 _SLACK = 1e-6  # tokens that the rounding of seconds may lack
@@ -35,10 +38,14 @@ _SLACK = 1e-6  # tokens that the rounding of seconds may lack
 
 @dataclass(slots=True, eq=False)
 class _Taker:
-    """One who waits in line; `woken` is set when it should look again."""
+    """One who waits in line; `woken` is set when it should look again.
+
+    `passed` is what urgent ones took while this one, not urgent, was the first in its line.
+    """
 
     cost: float
     urgent: bool
+    passed: float = 0.0
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -122,6 +129,8 @@ class _Line(ABC):
     def delay_s(self, cost: float, *, urgent: bool = True) -> float:
         """Return seconds until `cost` could be taken, those in line before it included; 0.0 when now."""
         ahead = sum(taker.cost for taker in self._lines[True])
+        if urgent and (due := self._overdue()):
+            ahead += due.cost
         if not urgent:
             ahead += sum(taker.cost for taker in self._lines[False])
         return self._due_s(cost, urgent=urgent, ahead=ahead)
@@ -130,7 +139,7 @@ class _Line(ABC):
         """Take `cost` if it is there and nobody waits before; otherwise change nothing and return False."""
         if self.delay_s(cost, urgent=urgent) > 0.0:
             return False
-        self._book(cost)
+        self._book(cost, urgent=urgent)
         return True
 
     async def take(self, cost: float, *, urgent: bool = True) -> None:
@@ -144,7 +153,7 @@ class _Line(ABC):
         try:
             while (wait_s := self._wait_s(taker)) != 0.0:
                 await _pause(taker.woken, wait_s)
-            self._book(cost)
+            self._book(cost, urgent=urgent)
         finally:
             self._lines[urgent].remove(taker)
             self._look_again()
@@ -169,8 +178,10 @@ class _Line(ABC):
         kept = 0.0 if urgent else self._reserve
         return max(self._missing_s(cost, kept=kept, ahead=ahead, now_s=now_s), self._barred_until_s - now_s, 0.0)
 
-    def _book(self, cost: float) -> None:
+    def _book(self, cost: float, *, urgent: bool) -> None:
         now_s = self._clock.monotonic()
+        if urgent and self._lines[False]:
+            self._lines[False][0].passed += cost
         self._spend(cost, now_s)
         self._flight.begin(cost, now_s)
 
@@ -186,8 +197,14 @@ class _Line(ABC):
 
     def _wait_s(self, taker: _Taker) -> float | None:
         """Return how long this taker waits before it looks again; None until it is woken; 0.0 when it may take."""
-        first_line = self._lines[True] or self._lines[False]
-        return self._due_s(taker.cost, urgent=taker.urgent, ahead=0.0) if first_line[0] is taker else None
+        due = self._overdue()
+        first = due or (self._lines[True] or self._lines[False])[0]
+        return self._due_s(taker.cost, urgent=taker.urgent or due is taker, ahead=0.0) if first is taker else None
+
+    def _overdue(self) -> _Taker | None:
+        """Return the one that urgent takers passed long enough, None where there is none."""
+        first = self._lines[False][0] if self._lines[False] else None
+        return first if first is not None and first.passed >= PATIENCE * first.cost else None
 
     def _look_again(self) -> None:
         for line in self._lines.values():

@@ -100,6 +100,10 @@ class Http:
     requests_per_minute: Annotated[int, Meta(ge=1, le=1_000_000)] = 600
     """Most requests to the API with one token in a minute."""
 
+    stranger_requests_per_minute: Annotated[int, Meta(ge=5, le=1_000_000)] = 60
+    """Most requests of one address in a minute to the API without a valid token, and to the pages without a login.
+    Webhooks and health are not counted."""
+
     metrics: bool = True
     """Serve /metrics for Prometheus."""
 
@@ -261,6 +265,13 @@ class Retention:
 
     events_days: Days = 7
     """Days that delivered events are kept."""
+
+    addresses_days: Days = 30
+    """Days that a desk which keeps its tickets here (the local one) keeps one after the wait is over: the customer's
+    address and letters go with it. Keep more than `timerules.follow_up_days`, or that letter reaches nobody."""
+
+    figures_days: Days = 800
+    """Days that the hourly figures of hidden sales are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

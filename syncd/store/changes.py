@@ -211,6 +211,14 @@ def intend(conn: Connection, ids: Collection[int], *, drafted: Collection[int] =
     change(conn, ChangeRow, "id", rows)
 
 
+def postpone(conn: Connection, due_at: Mapping[int, Instant]) -> None:
+    """Let changes that wait be sent later."""
+    for at in sorted(set(due_at.values())):
+        ids = [number for number, found in due_at.items() if found == at]
+        mine = (Among(_CHANGE.c.id, "ids"), _CHANGE.c.state == ChangeState.WAITING.value)
+        conn.execute(update(_CHANGE).where(*mine).values(due_at=at), {"ids": listed(conn, ids)})
+
+
 def recover(conn: Connection, desk: str) -> int:
     """Make what the last run sent without hearing the answer indeterminate; return how many there were."""
     mine = _CHANGE.c.desk == desk, _CHANGE.c.state == ChangeState.INTENDED.value

@@ -90,7 +90,10 @@ class BalanceRow(SQLModel, table=True):
     """Projection: the sums of the movements per SKU and location."""
 
     __tablename__ = "balance"
-    __table_args__ = ({"sqlite_with_rowid": False},)
+    __table_args__ = (
+        some_index("balance_short", "sku_id", where="on_hand - committed - held < 0"),
+        {"sqlite_with_rowid": False},
+    )
     sku_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     location: str = Field(primary_key=True)
     on_hand: int = 0

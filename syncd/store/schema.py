@@ -16,6 +16,7 @@ from syncd.store import (  # noqa: F401  (they declare the tables)
     rows_adoptions,
     rows_conduct,
     rows_exposure,
+    rows_figures,
     rows_incidents,
     rows_orders,
     rows_waiting,

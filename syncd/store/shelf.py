@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from syncd.store.rows_waiting import DocumentRow
@@ -29,6 +29,10 @@ class StoreShelf:
         """Store a document over this version (0: there is none yet); False where it is another by now."""
         return await self._store.write(lambda conn: _put(conn, self._desk, key, body, version))
 
+    async def delete(self, key: str, *, version: int) -> bool:
+        """Delete a document of this version; False where it is another by now."""
+        return await self._store.write(lambda conn: _delete(conn, self._desk, key, version))
+
     async def scan(self, prefix: str, *, after: str = "", limit: int = 100) -> list[tuple[str, bytes, int]]:
         """Return documents in the order of their keys, beginning after `after`."""
         most = min(limit, MOST_SCANNED)
@@ -52,6 +56,12 @@ def _put(conn: Connection, desk: str, key: str, body: bytes, version: int) -> bo
     except IntegrityError:
         return False
     return True
+
+
+def _delete(conn: Connection, desk: str, key: str, version: int) -> bool:
+    d = _DOCUMENT.c
+    conn.execute(delete(_DOCUMENT).where(d.desk == desk, d.key == key, d.version == version))
+    return _get(conn, desk, key) is None
 
 
 def _scan(conn: Connection, desk: str, prefix: str, after: str, limit: int) -> list[tuple[str, bytes, int]]:

@@ -6,21 +6,24 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, or_, select, update
+from sqlalchemy import Connection, Select, and_, exists, func, or_, select, update
 
 from syncd.core.facts import AccountState
 from syncd.core.mentions import Mentioned
 from syncd.core.terms import Instant, Sku
 from syncd.core.tickets import DeskId, TicketId, TicketState, TicketStatus
 from syncd.store.rows import OrderLineRow, OrderRow, SkuRow
-from syncd.store.rows_waiting import DeskRow, TicketRow
+from syncd.store.rows_waiting import ChangeRow, DeskRow, EntryRow, TicketRow
 from syncd.store.statements import Among, change, insert_new, listed, table, upsert
 
+_CHANGE = table(ChangeRow)
 _DESK = table(DeskRow)
+_ENTRY = table(EntryRow)
 _TICKET = table(TicketRow)
 _ORDER = table(OrderRow)
 _LINE = table(OrderLineRow)
 _SKU = table(SkuRow)
+_OPEN_CHANGES = ("waiting", "held", "intended", "indeterminate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +169,27 @@ def count(conn: Connection, desk: DeskId) -> dict[str, int]:
     )
     row = conn.execute(query.where(c.desk == desk)).one()
     return {"open": int(row[0]), "joined": int(row[1]), "agent": int(row[2])}
+
+
+def over(conn: Connection, desk: DeskId, *, before: Instant, limit: int) -> list[KnownTicket]:
+    """Return tickets whose wait was over before an instant, and at which nothing is to be done any more.
+
+    A ticket that no entry belongs to is over once it is solved or closed. A customer who wrote since keeps it.
+    """
+    t, e, c = _TICKET.c, _ENTRY.c, _CHANGE.c
+    waited = exists(select(e.id).where(e.id == t.entry_id, e.closed_at < before))
+    loose = t.entry_id.is_(None) & t.status.in_((TicketStatus.SOLVED.value, TicketStatus.CLOSED.value))
+    silent = and_(*(or_(moment.is_(None), moment < before) for moment in (t.asked_at, t.replied_at, t.version)))
+    busy = exists(select(c.id).where(c.ticket_row == t.id, c.state.in_(_OPEN_CHANGES)))
+    query = select(_TICKET).where(t.desk == desk, t.status != TicketStatus.GONE.value, waited | loose, silent, ~busy)
+    return _load(conn, query.limit(limit), {})
+
+
+def forget(conn: Connection, ticket_rows: Collection[int]) -> None:
+    """Note that these tickets were deleted at their desk."""
+    gone = update(_TICKET).where(Among(_TICKET.c.id, "ids")).values(status=TicketStatus.GONE.value)
+    if ticket_rows:
+        conn.execute(gone, {"ids": listed(conn, ticket_rows)})
 
 
 # --- orders that tickets name -------------------------------------------------------------------------------------

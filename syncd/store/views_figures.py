@@ -1,4 +1,4 @@
-"""Figures over days: what was sold, cancelled and oversold, and what is not shown although it is there. Read-only.
+"""Figures over days: what was sold, cancelled, oversold and not sold because it was not shown. Read-only.
 
 Each of these walks through much of a table. Whoever asks keeps the answer for a while.
 """
@@ -8,25 +8,31 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Final, TypeAlias
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, case, cast, func, select
 
 from syncd.core.ledger import MovementKind
 from syncd.core.terms import SECOND_US, Instant
+from syncd.store.figures import MILLI
 from syncd.store.rows import BalanceRow, ListingRow, MovementRow, SkuRow
+from syncd.store.rows_figures import HiddenSalesRow
 from syncd.store.statements import table
 
 _MOVEMENT = table(MovementRow)
 _SKU = table(SkuRow)
 _LISTING = table(ListingRow)
 _BALANCE = table(BalanceRow)
+_HIDDEN = table(HiddenSalesRow)
 
 DAY_US: Final = 86_400 * SECOND_US
 _BACK: Final = (MovementKind.RELEASE.value, MovementKind.PHANTOM.value)
 
 Days: TypeAlias = Mapping[str, Mapping[int, int]]
 """Units by account and day; a day counts from 1970-01-01 in the shop's zone."""
+Shares: TypeAlias = Mapping[str, Mapping[int, float]]
+"""The same, of units that were reckoned and not counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +130,19 @@ def oversold(conn: Connection, window: Window) -> Days:
     return dict(found)
 
 
+def hidden_sales(conn: Connection, window: Window) -> Shares:
+    """Return the units that are reckoned not to have been sold because they were not shown, by account and day."""
+    c = _HIDDEN.c
+    day = _day(c.hour, window)
+    query = select(c.account, day.label("day"), func.sum(c.milliunits).label("milliunits"))
+    query = query.where(c.hour >= window.since).group_by(c.account, day).having(func.sum(c.milliunits) > 0)
+    found: dict[str, dict[int, float]] = defaultdict(dict)
+    for row in conn.execute(query):
+        if row.day <= window.today:
+            found[row.account][int(row.day)] = int(row.milliunits) / MILLI
+    return dict(found)
+
+
 def hidden(conn: Connection) -> dict[str, Hidden]:
     """Return what each account does not show now, of SKUs of their own; walks through all listings and balances."""
     c, b = _LISTING.c, _BALANCE.c
@@ -135,3 +154,41 @@ def hidden(conn: Connection) -> dict[str, Hidden]:
     query = query.join(there, there.c.sku_id == c.sku_id).where(c.target.is_not(None), c.vanished_at.is_(None))
     rows = conn.execute(query.group_by(c.account))
     return {row.account: Hidden(listings=int(row.listings), units=int(row.units)) for row in rows}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayFigures:
+    """One day of one account, in units. `hidden_sales` is an estimate (`core.hidden`)."""
+
+    day: str
+    account: str
+    sold: int
+    cancelled: int
+    oversold: int
+    hidden_sales: float
+
+
+def day_figures(conn: Connection, window: Window) -> list[DayFigures]:
+    """Return the figures of each day and account that has any, the first day first."""
+    counted = {"sold": sold(conn, window), "cancelled": cancelled(conn, window), "oversold": oversold(conn, window)}
+    reckoned = hidden_sales(conn, window)
+    found = [
+        (day, account) for days in (*counted.values(), reckoned) for account, units in days.items() for day in units
+    ]
+    return [
+        DayFigures(
+            day=date_of(day),
+            account=account,
+            hidden_sales=reckoned.get(account, {}).get(day, 0.0),
+            **{name: days.get(account, {}).get(day, 0) for name, days in counted.items()},
+        )
+        for day, account in sorted(set(found))
+    ]
+
+
+def date_of(day: int) -> str:
+    """Return a day as `YYYY-MM-DD`."""
+    return (_FIRST_DAY + timedelta(days=day)).isoformat()
+
+
+_FIRST_DAY: Final = date(1970, 1, 1)

@@ -106,6 +106,12 @@ class MemoryShelf:
         self._kept[key] = (body, version + 1)
         return True
 
+    async def delete(self, key: str, *, version: int) -> bool:
+        """Delete a document of this version; False where it is another by now."""
+        if self._kept.get(key, (b"", version))[1] == version:
+            self._kept.pop(key, None)
+        return key not in self._kept
+
     async def scan(self, prefix: str, *, after: str = "", limit: int = 100) -> list[tuple[str, bytes, int]]:
         """Return documents in the order of their keys."""
         keys = sorted(key for key in self._kept if key.startswith(prefix) and key > after)

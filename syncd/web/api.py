@@ -9,6 +9,7 @@ needs `Authorization: Bearer TOKEN`, and without any token nobody gets in. All p
 | `GET why/SKU` | why each listing of it shows its number; `account`? |
 | `GET postmortem/SKU`, `GET postmortem/ORDER` | its history, and why it was oversold; `account`?, `since`? |
 | `GET stock`, `GET stock/SKU` | pages of `text`, `prefix`, `after`, `limit`; one SKU with all that is known of it |
+| `GET shelf`, `GET lines`, `GET lines/SKU`, `GET oversells` | what the pages *Stock*, *Waiting* and *Incidents* list |
 | `POST stock/count` | `rows` of `sku`, `quantity`, `location`?, `counted`?, `counted_at`? |
 | `POST stock/move` | `move` (`receive`, `adjust`, `damage`), `at`?, `rows` of `sku`, `quantity`, `location`? |
 | `GET skus`, `POST skus` | `rows` of `sku`, `title`?, `components`? (of `sku`, `quantity`) |
@@ -19,8 +20,9 @@ needs `Authorization: Bearer TOKEN`, and without any token nobody gets in. All p
 | `POST listings/refresh` | `account`? |
 | `GET orders`, `GET orders/ACCOUNT/ID` | pages of `account`, `status`, `late`, `carrier` ...; one order |
 | `GET orders.csv` | the same orders as a file; `encoding` (`utf-8`, `shift_jis`), `language` |
-| `POST orders/ACCOUNT/ID/cancel` | `reason`, `lines`? of `line_id`, `quantity`; on the control socket only |
+| `POST orders/ACCOUNT/ID/cancel` | `reason`, `lines`? of `line_id`, `quantity`; on the network `confirm` too |
 | `GET inquiries` | open inquiries about stock, asked now; `account`? |
+| `GET figures`, `GET figures.csv` | sold, cancelled, oversold and hidden units by day and account; `days` |
 | `GET account-health` | how each channel judges the shop |
 | `GET incidents`, `GET incidents/N`, `POST incidents/N/close` | `state`, `sku`; `reason`? |
 | `GET escalations`, `POST escalations/release` | pages of `reason`, `released`; `ids`, `reason`? |
@@ -32,7 +34,7 @@ needs `Authorization: Bearer TOKEN`, and without any token nobody gets in. All p
 | `GET drift`, `POST drift/accept`, `drift/overwrite` | `ids` or `all` |
 | `GET brake`, `POST brake/release`, `brake/refuse` | `ids` or `all` |
 | `POST alerts/test` | |
-| `GET tokens`, `POST tokens`, `tokens/NAME/revoke` | made and revoked on the control socket only |
+| `GET tokens`, `POST tokens`, `tokens/NAME/revoke` | by an admin; of a new token only its hash |
 | `GET openapi.json` | all of this as OpenAPI 3.1; without a token |
 
 A POST may have `request_id` (a repeat changes nothing), `actor`, `reason`, and `force` to pass the brake. It is
@@ -60,10 +62,12 @@ from syncd.web import (
     api_control,
     api_desks,
     api_errands,
+    api_figures,
     api_incidents,
     api_listings,
     api_orders,
     api_policy,
+    api_shelf,
     api_stock,
     api_tickets,
     api_tokens,
@@ -148,11 +152,13 @@ def api_routes(standings: Standings, explain: api_why.Explain | None) -> list[Ro
         api_why.routes_of(explain),
         api_whatif.ROUTES,
         api_stock.ROUTES,
+        api_shelf.ROUTES,
         api_policy.ROUTES,
         api_listings.ROUTES,
         api_orders.ROUTES,
         api_control.ROUTES,
         api_errands.ROUTES,
+        api_figures.ROUTES,
         api_incidents.ROUTES,
         api_adopt.ROUTES,
         api_tokens.ROUTES,

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from syncd.core.terms import AccountId, Instant, OutcomeKind
+from syncd.core.terms import AccountId, Instant, Outcome, OutcomeKind
 from syncd.sdk.errors import ChannelError, RejectedError
 from syncd.sdk.features import AccountHealth, CancelLine, CancelReason, CancelWish, Inquiries, Inquiry
 from syncd.store.views import moment
@@ -32,11 +32,16 @@ class LineBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class CancelBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A cancel; no lines: the whole order. `request_id`, a UUID, is the idempotency key: a repeat sends nothing."""
+    """A cancel; no lines: the whole order. `request_id`, a UUID, is the idempotency key: a repeat sends nothing.
+
+    On the network it has to be there, or an `Idempotency-Key`, and `confirm` has to be the order's id once more: a
+    cancel cannot be undone.
+    """
 
     reason: CancelReason
     lines: Annotated[tuple[LineBody, ...], Meta(max_length=MOST_LINES)] = ()
     request_id: Annotated[str, Meta(pattern=_UUID)] | None = None
+    confirm: Word = ""
     actor: Word = ""
 
 
@@ -44,29 +49,45 @@ class CancelBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 async def post_cancel(service: Service, request: web.Request) -> Answer:
     """Cancel an order: 200 done, 202 taken or not known, 409 with the reason where it was not done.
 
-    Only on the control socket: a cancel is a person's word, never a program's.
+    It cannot be undone, and syncd never does it by itself: whoever asks on the network confirms it by the order's id.
     """
-    if service.source != "cli":
-        raise Fault(403, "orders are cancelled by a person, on the command line: `syncd orders cancel`")
     plant = service.plant
     name = require_account(plant, request.match_info["account"])
     order_id = request.match_info["order_id"]
     body = await body_of(request, CancelBody)
+    if service.source != "cli":
+        _check_meant(body, order_id)
     now = plant.clock.now()
     found = await plant.store.read(lambda conn: order_detail(conn, name, order_id, now=now))
     if found is None:
         raise Fault(404, f"{name} has no order {order_id}")
-    _check_lines(found, body)
-    lines = tuple(CancelLine(line_id=line.line_id, quantity=line.quantity) for line in body.lines)
-    wish = CancelWish(key=body.request_id or plant.uuid(), order_id=order_id, reason=body.reason, lines=lines)
+    key = body.request_id or plant.uuid()
+    outcome = await cancel_order(plant, found, reason=body.reason, lines=body.lines, key=key, actor=body.actor)
+    told = {"request_id": key, "outcome": outcome.kind, "reason": outcome.reason}
+    return Answer(body=told, status=_STATUS[outcome.kind])
+
+
+def _check_meant(body: CancelBody, order_id: str) -> None:
+    if body.confirm != order_id:
+        raise Fault(400, f"a cancel cannot be undone: say it is meant by `confirm`, with the order's id ({order_id})")
+    if body.request_id is None:
+        raise Fault(400, "give a `request_id` or an Idempotency-Key, so that a repeat cancels nothing twice")
+
+
+async def cancel_order(
+    plant: Plant, found: OrderDetail, *, reason: CancelReason, lines: Sequence[LineBody], key: str, actor: str
+) -> Outcome:
+    """Cancel an order, or units of its lines, once under this key; raises Fault with the reason where it was not."""
+    _check_lines(found, lines)
+    wanted = tuple(CancelLine(line_id=line.line_id, quantity=line.quantity) for line in lines)
+    wish = CancelWish(key=key, order_id=found.order.order_id, reason=reason, lines=wanted)
     try:
-        outcome = await plant.errands.cancel(name, wish, actor=body.actor)
+        outcome = await plant.errands.cancel(AccountId(found.order.account), wish, actor=actor)
     except RejectedError as refused:
         raise Fault(409, str(refused)) from None
     if outcome.kind not in _STATUS:
         raise Fault(409, f"not cancelled: {outcome.reason or outcome.kind.value}")
-    told = {"request_id": wish.key, "outcome": outcome.kind, "reason": outcome.reason}
-    return Answer(body=told, status=_STATUS[outcome.kind])
+    return outcome
 
 
 _STATUS: Final[Mapping[OutcomeKind, int]] = {
@@ -76,18 +97,18 @@ _STATUS: Final[Mapping[OutcomeKind, int]] = {
 }
 
 
-def _check_lines(found: OrderDetail, body: CancelBody) -> None:
+def _check_lines(found: OrderDetail, lines: Sequence[LineBody]) -> None:
     """Raise Fault where a line is not there, or has fewer units left."""
     left = {line.line_id: line.quantity - line.cancelled - line.shipped for line in found.lines}
     problems = []
-    for number, line in enumerate(body.lines, 1):
+    for number, line in enumerate(lines, 1):
         if line.line_id not in left:
             known = ", ".join(sorted(left))
             problems.append(row_problem(number, f"the order has no line {line.line_id}", f"it has: {known}"))
         elif line.quantity > left[line.line_id]:
             message = f"line {line.line_id} has {left[line.line_id]} units that can be cancelled"
             problems.append(row_problem(number, message, "name fewer"))
-    if len({line.line_id for line in body.lines}) < len(body.lines):
+    if len({line.line_id for line in lines}) < len(lines):
         raise Fault(400, "a line stands twice")
     bad_rows(problems)
 

@@ -21,6 +21,7 @@ from syncd.store.api_answers import Kept
 from syncd.web.api_shape import Scope, Shape
 from syncd.web.api_wire import ACTOR, IDEMPOTENCY, RAW, Fault, fault_response, raw_of
 from syncd.web.plant import Plant
+from syncd.web.strangers import Strangers, address_of
 
 Serve: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -81,6 +82,9 @@ class Gate:
         self._plant = plant
         self._own = http.api_token
         self._rates = Rates(per_minute=http.requests_per_minute, clock=plant.clock)
+        self._proxies = plant.settings.pages.proxies
+        key, most = plant.uuid().encode(), http.stranger_requests_per_minute
+        self._strangers = Strangers(per_minute=most, key=key, clock=plant.clock)
         self._under_way: set[tuple[str, str]] = set()
         self._noted: OrderedDict[str, Instant] = OrderedDict()
 
@@ -115,21 +119,28 @@ class Gate:
     # --- who asks ---
 
     async def _caller(self, request: web.Request) -> Caller:
+        """Return who asks; raises Fault for whoever has no valid token.
+
+        Once an address asked too often without one, the store is asked no more for it, but for tokens that were used
+        since the start: behind one address there may be others.
+        """
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         given = given.strip()
-        if scheme.lower() == "bearer":
-            if self._own and _same(given, self._own):
-                return Caller(name=SETTINGS_OWNER, scope=Scope.ADMIN)
-            found = await self._known(given)
+        if scheme.lower() != "bearer":
+            given = ""
+        if self._own and _same(given, self._own):
+            return Caller(name=SETTINGS_OWNER, scope=Scope.ADMIN)
+        address = address_of(request, self._proxies)
+        parts = TOKEN.fullmatch(given)
+        if parts is not None and (parts[1] in self._noted or not self._strangers.wait_s(address)):
+            found = await self._known(given, parts[1])
             if found is not None:
                 return found
+        if wait_s := self._strangers.take(address):
+            raise Fault(429, "too many requests without a valid token from this address", retry_after_s=wait_s)
         raise Fault(401, "this needs a token of the API, as `Authorization: Bearer TOKEN`")
 
-    async def _known(self, given: str) -> Caller | None:
-        parts = TOKEN.fullmatch(given)
-        if parts is None:
-            return None
-        public_id = parts[1]
+    async def _known(self, given: str, public_id: str) -> Caller | None:
         found = await self._plant.store.read(lambda conn: api_tokens.by_id(conn, public_id))
         if found is None or not hmac.compare_digest(found.digest, digest_of(given)):
             return None
@@ -141,6 +152,7 @@ class Gate:
         now = self._plant.clock.now()
         known = self._noted.get(public_id, last)
         if known is not None and now - known < NOTE_US:
+            self._noted.setdefault(public_id, known)
             return
         self._noted[public_id] = now
         if len(self._noted) > MOST_RATES:

@@ -15,6 +15,7 @@ from syncd.core.history import History, RuleNow
 from syncd.core.terms import AccountId, Instant, Sku
 from syncd.store import ledger, policies
 from syncd.store.views_history import order_histories, sku_histories
+from syncd.store.views_incidents import IncidentView, incidents
 from syncd.web.api_facts import When, instant_of
 from syncd.web.api_listings import require_account
 from syncd.web.api_shape import shaped
@@ -24,6 +25,8 @@ from syncd.web.postmortem import postmortem
 
 READ_S: Final = 30.0
 """Longest wait for what the store knows."""
+MOST_RECORDS: Final = 1_000
+"""Incidents of one SKU whose orders are looked up, the last ones."""
 
 Explain: TypeAlias = Callable[[str, str], Awaitable[object | None]]
 """Explains a SKU on one account, or with an empty one on all; None for an unknown SKU."""
@@ -59,8 +62,16 @@ async def get_postmortem(service: Service, request: web.Request) -> Answer:
     account = "" if orders else asked.account
     codes = [Sku(history.sku) for history in found or ()]
     rules = await service.plant.store.read(lambda conn: rules_now(conn, service.plant, codes))
-    told = [postmortem(x, account=account, since=since, rules=rules.get(x.sku, ())) for x in found or ()]
+    records = await service.plant.store.read(lambda conn: records_of(conn, codes))
+    told = [
+        postmortem(x, account=account, since=since, rules=rules.get(x.sku, ()), records=records) for x in found or ()
+    ]
     return Answer(body={"order": orders[0] if orders else None, "skus": told})
+
+
+def records_of(conn: Connection, codes: Sequence[Sku]) -> list[IncidentView]:
+    """Return the incidents of SKUs, whose word holds on which orders lose."""
+    return [one for code in codes for one in incidents(conn, sku=code, limit=MOST_RECORDS)]
 
 
 def rules_now(conn: Connection, plant: Plant, codes: Sequence[Sku]) -> dict[str, tuple[RuleNow, ...]]:

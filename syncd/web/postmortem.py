@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -20,6 +20,17 @@ from syncd.core.history import Braked, Drifted, History, Moved, Place, RuleNow, 
 from syncd.core.ledger import MovementKind
 from syncd.core.terms import SECOND_US, Instant
 from syncd.store.views import moment, moment_or_none
+from syncd.store.views_incidents import IncidentView, LoserView
+from syncd.web.postmortem_shapes import (
+    Advice,
+    CrossedTold,
+    Entry,
+    IncidentTold,
+    ListingNow,
+    LoserTold,
+    Postmortem,
+    WriteTold,
+)
 
 MOST_ENTRIES: Final = 500
 """Most entries of one timeline, the last ones."""
@@ -29,133 +40,20 @@ BEFORE_US: Final = 3_600 * SECOND_US
 """The timeline of an incident begins so long before the first sale that had to do with it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One thing that happened. `at` is when syncd knew or did it, `happened_at` when it was so, `lag_s` in between.
-
-    `what` is a movement (`core.ledger.MovementKind`), or write, drift, brake, oversell, oversell_over. `units` is by
-    how much what is available changes, `available` what it is then; both None where units do not move. Of a write
-    `quantity` is the number sent, `state` how it ended, `lag_s` how long until it was in effect.
-    """
-
-    at: datetime
-    happened_at: datetime | None
-    what: str
-    account: str
-    order: str
-    listing: str
-    units: int | None
-    available: int | None
-    lag_s: float | None
-    quantity: int | None
-    target: int | None
-    state: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WriteTold:
-    """A write that mattered."""
-
-    listing: str
-    quantity: int
-    state: str
-    sent_at: datetime
-    in_effect_at: datetime | None
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrossedTold:
-    """A sale that the losing order's listing did not show yet. `heard_s` and `shown_s` are the two lags in a row."""
-
-    account: str
-    order: str
-    units: int
-    ordered_at: datetime
-    heard_s: float
-    shown_s: float | None
-    write: WriteTold | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoserTold:
-    """An order for which the units are missing; the words are those of `core.crossings.Loser`."""
-
-    account: str
-    order: str
-    order_id: str
-    sku: str
-    units: int
-    lost: int
-    left: int
-    ordered_at: datetime
-    heard_s: float
-    cause: str
-    crossed: tuple[CrossedTold, ...]
-    lowered: tuple[Entry, ...]
-    drifts: tuple[Entry, ...]
-    showed: WriteTold | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IncidentTold:
-    """A time below zero."""
-
-    began_at: datetime
-    ended_at: datetime | None
-    short: int
-    by: str
-    losers: tuple[LoserTold, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Advice:
-    """What would have prevented it. `safety_stock` by channel is the smallest fixed one, for orders that crossed.
-
-    `counts`, `writes` and `others` say that a wrong count, writes that did not get through, or another writer had to do
-    with it: there a safety stock is no remedy.
-    """
-
-    safety_stock: Mapping[str, int]
-    counts: bool
-    writes: bool
-    others: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListingNow:
-    """A listing as it was read last. Earlier readings are not kept."""
-
-    account: str
-    listing: str
-    sku: str
-    target: int | None
-    seen: int | None
-    seen_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Postmortem:
-    """One SKU. `missing` names what the timeline lacks: readings (always), writes, movements, entries."""
-
-    sku: str
-    counted: bool
-    available: int
-    entries: tuple[Entry, ...]
-    incidents: tuple[IncidentTold, ...]
-    advice: Advice | None
-    listings: tuple[ListingNow, ...]
-    missing: tuple[str, ...]
-    writes_since: datetime | None
-    rules: tuple[RuleNow, ...] = ()
-
-
 def postmortem(
-    history: History, *, account: str = "", since: Instant | None = None, rules: tuple[RuleNow, ...] = ()
+    history: History,
+    *,
+    account: str = "",
+    since: Instant | None = None,
+    rules: tuple[RuleNow, ...] = (),
+    records: Iterable[IncidentView] = (),
 ) -> Postmortem:
-    """Return what happened and why; of one channel's entries and losing orders only, where one is named."""
-    found = [x for x in incidents(history) if not account or any(one.sale.account == account for one in x.losers)]
+    """Return what happened and why; of one channel's entries and losing orders only, where one is named.
+
+    `records` are the incidents that were opened: what they say of who loses holds.
+    """
+    opened = {record.began_at: record for record in records if record.sku == history.sku}
+    found = [x for x in incidents(history) if not account or account in _accounts(x, opened)]
     begin = _begin(found) if since is None else since
     entries = sorted(_entries(history), key=lambda entry: entry.at)
     mine = [x for x in entries if x.at >= moment(begin) and (not account or x.account in ("", account))]
@@ -166,13 +64,20 @@ def postmortem(
         available=sum(before * sign for before, sign in zip(history.before, (1, -1, -1), strict=True))
         + sum(available_of(move) for move in history.movements),
         entries=tuple(mine[-most:]),
-        incidents=tuple(_incident(history, x) for x in found),
+        incidents=tuple(_incident(history, x, opened.get(moment(x.began_at))) for x in found),
         advice=_advice(found) if found else None,
         listings=tuple(_listing(x) for x in history.listings if account in ("", x.account)),
         missing=tuple(_missing(history, begin, left_out=len(mine) > most)),
         writes_since=moment_or_none(history.writes_since),
         rules=tuple(rule for rule in rules if account in ("", rule.account)),
     )
+
+
+def _accounts(found: Incident, opened: Mapping[datetime, IncidentView]) -> set[str]:
+    """Return where the orders are that took what was not there, or go without."""
+    record = opened.get(moment(found.began_at))
+    named = () if record is None else record.losers
+    return {one.sale.account for one in found.losers} | {one.account for one in named}
 
 
 def _begin(found: list[Incident]) -> Instant:
@@ -326,13 +231,54 @@ def _seconds(duration_us: int) -> float:
 # --- incidents --------------------------------------------------------------------------------------------------
 
 
-def _incident(history: History, found: Incident) -> IncidentTold:
+def _incident(history: History, found: Incident, record: IncidentView | None) -> IncidentTold:
+    took = tuple(_loser(history, loser) for loser in found.losers)
+    losers, served = (took, ()) if record is None else _as_recorded(record, took, history.sku)
     return IncidentTold(
         began_at=moment(found.began_at),
         ended_at=moment_or_none(found.ended_at),
         short=found.short,
         by=found.by,
-        losers=tuple(_loser(history, loser) for loser in found.losers),
+        losers=losers,
+        served=served,
+        record=None if record is None else record.id,
+    )
+
+
+def _as_recorded(
+    record: IncidentView, took: tuple[LoserTold, ...], sku: str
+) -> tuple[tuple[LoserTold, ...], tuple[LoserTold, ...]]:
+    """Return who loses by the record, with what is known of each, and who took units and is served."""
+    known = {(one.account, one.order_id): one for one in took}
+    losers: dict[tuple[str, str], LoserTold] = {}
+    for one in record.losers:
+        key = (one.account, one.order_id)
+        told = losers.get(key)
+        if told is None:
+            base = known.get(key)
+            losers[key] = _chosen(one, sku) if base is None else replace(base, units=one.units, lost=one.lost)
+        else:
+            losers[key] = replace(told, units=told.units + one.units, lost=told.lost + one.lost)
+    return tuple(losers.values()), tuple(one for key, one in known.items() if key not in losers)
+
+
+def _chosen(one: LoserView, sku: str) -> LoserTold:
+    """Return an order that goes without by the shop's rule; of its lags nothing matters."""
+    return LoserTold(
+        account=one.account,
+        order=one.order,
+        order_id=one.order_id,
+        sku=sku,
+        units=one.units,
+        lost=one.lost,
+        left=None,
+        ordered_at=one.ordered_at,
+        heard_s=None,
+        cause="chosen",
+        crossed=(),
+        lowered=(),
+        drifts=(),
+        showed=None,
     )
 
 

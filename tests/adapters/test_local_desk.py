@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
 from adapters.local.book import Book
@@ -14,7 +15,7 @@ from adapters.local.settings import LocalSettings
 from adapters.local.simulated.post import bounced, written
 from adapters.local.simulator import LocalSimulator, MemoryShelf
 from syncd.sdk.channel import OutcomeKind
-from syncd.sdk.desk import Desk, Sign, TicketId, TicketState, TicketStatus
+from syncd.sdk.desk import Desk, Forgetting, Sign, TicketId, TicketState, TicketStatus
 from syncd.sdk.errors import AuthError, NoTurn, ProtocolError, TransientError
 from syncd.sdk.secret import Secret
 from syncd.testing import checklist
@@ -370,6 +371,40 @@ async def test_changes_are_told_once_and_in_order() -> None:
             await stage.desk.changed("yesterday")
     assert {ticket.ticket_id for ticket in tickets} == set(ids)
     assert [ticket.ticket_id for ticket in changed] == [ids[1]]
+
+
+async def test_a_deleted_ticket_leaves_nothing_of_its_customer() -> None:
+    """A ticket that is deleted takes address, letters, key and mark with it, twice is once, and others stay."""
+    async with staged() as stage:
+        gone, kept = await first(stage), await first(stage, key="k2", contact=None, letter=None)
+        _, cursor = await all_changed(stage.desk, None)
+        assert isinstance(stage.desk, Forgetting)
+        assert await stage.desk.forget([gone, TicketId("L999999")]) == [gone, "L999999"]
+        assert await stage.desk.forget([gone]) == [gone]
+        assert [ticket.ticket_id for ticket in await stage.desk.find([gone, kept])] == [kept]
+        assert await all_changed(stage.desk, cursor) == ([], cursor)
+        text = str(stage.simulator.shelf.kept)
+        assert not [word for word in (CANARY_MAIL, CANARY_NAME, LETTER.subject, gone) if word in text]
+        assert await first(stage, key="k3") not in (gone, kept)
+
+
+async def test_a_ticket_that_changes_while_it_is_deleted_stays() -> None:
+    """A reply that comes at that very moment keeps the ticket."""
+    async with staged() as stage:
+        ticket_id = await first(stage)
+        book = stage.desk._book
+        read = stage.simulator.shelf.get
+
+        async def get(key: str) -> tuple[bytes, int] | None:
+            found = await read(key)
+            if key.startswith("ticket/"):
+                stage.simulator.shelf.get = read  # type: ignore[method-assign]
+                await book.edit(ticket_id, lambda doc: msgspec.structs.replace(doc, status=TicketStatus.SOLVED))
+            return found
+
+        stage.simulator.shelf.get = get  # type: ignore[method-assign]
+        assert await stage.desk.forget([ticket_id]) == []
+        assert await stage.desk.find([ticket_id])
 
 
 async def test_logins_are_checked_and_trouble_is_named() -> None:

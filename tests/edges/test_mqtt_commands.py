@@ -15,7 +15,8 @@ from paho.mqtt.properties import Properties
 from structlog.testing import capture_logs
 
 from syncd.core.facts import CountFact, Fact, MoveFact, StockMove
-from syncd.core.terms import Location
+from syncd.core.terms import Location, Sku
+from syncd.core.waitlist import ArrivalFact, ArrivalRow
 from syncd.edges.broker import QUEUED, _Queue
 from syncd.sdk.errors import RejectedError, TransientError
 from tests.edges.brokers import Broker, Inbox, Receipt, command, connected, event, listening, make_mqtt
@@ -50,6 +51,21 @@ async def test_each_command_becomes_its_fact(broker: Broker) -> None:
     assert (counted.rows[0].location, counted.rows[0].quantity) == ("attic", 3)
     assert isinstance(received, MoveFact)
     assert (received.move, received.rows[0].quantity) == (StockMove.RECEIVE, 3)
+
+
+async def test_an_arrival_states_a_line_of_a_purchase_order(broker: Broker) -> None:
+    """An arrival is committed as what a supplier will bring, at the shop's location where it names none."""
+    inbox = Inbox()
+    order = msgspec.json.encode(
+        {"request_id": "a", "number": "PO-7", "sku": "A", "quantity": 30, "expected": "2026-12-01", "actor": "erp"}
+    )
+    async with listening(broker) as listener, connected(make_mqtt(broker.url, home=Location("shop")), inbox):
+        await command(broker, "arrival", order)
+        await command(broker, "arrival", order)
+        replies = [one.json for one in await listener.several("syncd/main/out/a", 2)]
+    assert replies == [{"request_id": "a", "ok": True}] * 2
+    row = ArrivalRow(number="PO-7", sku=Sku("A"), location=Location("shop"), quantity=30, expected="2026-12-01")
+    assert inbox.facts == {"arrival/a": ArrivalFact(source="mqtt", rows=(row,), actor="erp")}
 
 
 async def test_a_command_is_acked_only_after_its_commit(broker: Broker) -> None:
@@ -96,6 +112,11 @@ BAD = [
     ("count", b'{"request_id":"r","sku":"A","quantity":1,"at":"2920-01-01T00:00:00Z"}', "r", "future"),
     ("movement", b'{"request_id":"r","sku":"A","quantity":0}', "r", "moves nothing"),
     ("delivery", b'{"request_id":"r","sku":"A","quantity":0}', "r", "$.quantity"),
+    ("arrival", b'{"request_id":"r","sku":"A","quantity":1}', "r", "number"),
+    ("arrival", b'{"request_id":"r","number":"","sku":"A","quantity":1}', "r", "$.number"),
+    ("arrival", b'{"request_id":"r","number":"P","sku":"A","quantity":-1}', "r", "$.quantity"),
+    ("arrival", b'{"request_id":"r","number":"P","sku":"A","quantity":1,"expected":"soon"}', "r", "$.expected"),
+    ("arrival", b'{"request_id":"r","number":"P","sku":"A","quantity":1,"at":"2026-01-01T00:00:00Z"}', "r", "`at`"),
     ("wish", b'{"request_id":"r"}', "r", "unknown command"),
     ("count", b'{"request_id":"r","pad":"' + b"x" * 70_000 + b'"}', "invalid", "at most 65536"),
 ]

@@ -396,6 +396,25 @@ def alert_keys(conn: Any) -> list[str]:
     return [alert.kind for alert in alerts.standing(conn)]
 
 
+def test_a_ticket_that_may_be_about_several_goods_is_shown_to_a_person(tell: Callable[..., Any]) -> None:
+    """Of several goods none is guessed: the ticket waits for nobody, and a person is shown it, with one note."""
+
+    async def story(world: World, desk: DeskDouble) -> None:
+        await world.count(a_1=0)
+        name = desk.write(state=S.PENDING)
+        desk.set(name, skus=(Sku("A-1"), Sku("A-2")))
+        await asyncio.sleep(60)
+        desk.set(name, asked_at=world.plant.clock.now())
+        await asyncio.sleep(120)
+        (shown,) = await world.plant.store.read(tickets.needing_agents)
+        assert (shown.ticket_id, shown.agent, shown.entry_id) == (name, "several_goods", None)
+        assert await entries(world) == []
+        assert len(desk.notes) == 1
+        assert desk.letters == []
+
+    tell(story)
+
+
 def test_a_closed_ticket_gets_a_follow_up(tell: Callable[..., Any]) -> None:
     """A message for a closed ticket opens a ticket that follows it, once."""
 

@@ -241,7 +241,7 @@ def test_impossible_budgets_are_refused(make: Callable[[ManualClock], object]) -
 
 
 def test_takers_are_served_in_order_urgent_ones_first() -> None:
-    """Those who wait get their turn in the order they came, urgent ones before all others."""
+    """Those who wait get their turn in the order they came, urgent ones before others that they did not pass often."""
 
     async def scene() -> None:
         budget = Budget("b", capacity=1, rate_per_s=1, clock=running().clock)
@@ -257,9 +257,38 @@ def test_takers_are_served_in_order_urgent_ones_first() -> None:
             for number in range(4):
                 group.create_task(taker(f"bulk {number}", 0.1 + number * 0.01, urgent=False))
                 group.create_task(taker(f"now {number}", 0.5 + number * 0.6, urgent=True))
-        assert served == ["now 0", "now 1", "now 2", "now 3", "bulk 0", "bulk 1", "bulk 2", "bulk 3"]
+        assert served == ["now 0", "now 1", "now 2", "bulk 0", "now 3", "bulk 1", "bulk 2", "bulk 3"]
 
     run_virtual(scene)
+
+
+@pytest.mark.parametrize("kind", ["budget", "window"])
+def test_urgent_takers_that_never_end_leave_others_their_turn(kind: str) -> None:
+    """Under urgent calls without a pause a call that is not urgent is one in four, and more come not first."""
+
+    async def main() -> list[str]:
+        clock = running().clock
+        line = (
+            Budget("b", capacity=4.0, rate_per_s=2.0, clock=clock, reserve=0.3)
+            if kind == "budget"
+            else Window("w", calls=2, per_s=1.0, clock=clock, reserve=0.5)
+        )
+        taken: list[str] = []
+
+        async def take(name: str, *, urgent: bool) -> None:
+            while len(taken) < 80:
+                await line.take(1.0, urgent=urgent)
+                taken.append(name)
+
+        async with asyncio.TaskGroup() as group:
+            for name in ("write", "write"):
+                group.create_task(take(name, urgent=True))
+            group.create_task(take("read", urgent=False))
+        return taken
+
+    taken = run_virtual(main)[20:76]
+    assert 12 <= taken.count("read") <= 16
+    assert max(len(run) for run in "".join(name[0] for name in taken).split("r")) <= 4
 
 
 def test_a_taker_that_is_cancelled_takes_nothing_and_lets_the_next_one_go() -> None:

@@ -45,6 +45,7 @@ from tests.testing.broken_desks import (
 )
 
 PLANTED: dict[str, list[Bug]] = {
+    "create:what_cannot_be_opened_is_refused": [Bug(methods=profile_with(opens=False))],
     "reading:the_profile_is_sane": [Bug(methods=profile_with(max_update=0))],
     "reading:a_ticket_is_told_as_it_is": [
         Bug(methods=found_with(lambda ticket: replace(ticket, quantity=1))),

@@ -20,6 +20,7 @@ from syncd.web.api_gate import Rates, digest_of
 from syncd.web.api_shape import Scope
 from syncd.web.metrics import Metrics
 from syncd.web.status import Standings
+from syncd.web.strangers import PLACES, Strangers
 from tests.web.conftest import Api
 from tests.web.rig import TOKEN, Rig, running, served, settings_of
 
@@ -234,19 +235,30 @@ async def test_old_answers_go(rig: Rig) -> None:
     assert await rig.plant.store.read(lambda conn: api_answers.find(conn, "t", "k5", now=now)) is None
 
 
-async def test_tokens_are_a_persons_word(rig: Rig, api: Api, net: Net) -> None:
-    """Tokens are listed by an admin, and made and revoked on the control socket alone; no answer holds a hash."""
-    made = {"name": "till", "scope": "read", "public_id": "abcdefghijkl", "digest": digest_of("x")}
-    assert (await net.ask("POST", "/tokens", body=made))[0] == 403
-    assert (await api.post("/tokens", made))[0] == 201
+async def test_tokens_are_an_admins_word(rig: Rig, api: Api, net: Net) -> None:
+    """Tokens are listed, made and revoked by an admin, each once however often it is said; no answer holds a hash."""
+    secret = token_of("till")
+    made = {"name": "till", "scope": "read", "public_id": secret[6:18], "digest": digest_of(secret)}
+    staff = await make(rig, "staff", Scope.OPERATE)
+    for method, path, body in (
+        ("GET", "/tokens", None),
+        ("POST", "/tokens", made),
+        ("POST", "/tokens/till/revoke", {}),
+    ):
+        assert (await net.ask(method, path, body=body, token=staff))[0] == 403
+    assert (await net.ask("GET", "/stock", token=secret))[0] == 401
+    assert [(await net.ask("POST", "/tokens", body=made))[0] for _ in range(2)] == [201, 201]
+    assert (await net.ask("GET", "/stock", token=secret))[0] == 200
+    assert (await api.post("/tokens", {**made, "scope": "admin"}))[0] == 409
     assert (await api.post("/tokens", {**made, "public_id": "b" * 12}))[0] == 409
     assert (await api.post("/tokens", {**made, "name": "settings", "public_id": "b" * 12}))[0] == 409
     _, told, _ = await net.ask("GET", "/tokens")
-    assert [(row["name"], row["scope"], row["revoked_at"]) for row in told["rows"]] == [("till", "read", None)]
-    assert digest_of("x") not in str(told)
-    assert (await net.ask("POST", "/tokens/till/revoke", body={}))[0] == 403
-    assert (await api.post("/tokens/till/revoke", {}))[0] == 200
-    assert (await api.post("/tokens/till/revoke", {}))[0] == 404
+    named = [(row["name"], row["scope"], row["created_by"], row["revoked_at"]) for row in told["rows"]]
+    assert named == [("staff", "operate", "", None), ("till", "read", "token:settings", None)]
+    assert made["digest"] not in str(told)
+    assert [(await net.ask("POST", "/tokens/till/revoke", body={}))[0] for _ in range(2)] == [200, 200]
+    assert (await net.ask("GET", "/stock", token=secret))[0] == 401
+    assert (await api.post("/tokens/nobody/revoke", {}))[0] == 404
 
 
 async def test_answers_are_counted(rig: Rig, net: Net) -> None:
@@ -265,3 +277,42 @@ async def test_without_any_token_nobody_gets_in(tmp_path: Any) -> None:
     settings = replace(settings, http=replace(settings.http, api_token=Secret("")))
     async with running(tmp_path, settings=settings) as rig, network(rig) as net:
         assert [(await net.ask("GET", "/stock", token=token))[0] for token in ("", TOKEN, "settings")] == [401] * 3
+
+
+def test_strangers_are_counted_by_address() -> None:
+    """An address has a minute's requests at once, and gets them back evenly; another has its own; nothing grows."""
+    clock = Ticks()
+    strangers = Strangers(per_minute=5, key=b"k", clock=clock)
+    assert [strangers.take("a") for _ in range(5)] == [0.0] * 5
+    assert strangers.wait_s("a") == strangers.take("a") == pytest.approx(12.0)
+    assert strangers.take("b") == 0.0
+    clock.at += 11.0
+    assert strangers.take("a") == pytest.approx(1.0)
+    clock.at += 1.0
+    assert strangers.take("a") == 0.0
+    assert strangers.take("a") == pytest.approx(12.0)
+    for number in range(1_000):
+        strangers.take(f"2001:db8:{number:x}::/64")
+    assert len(strangers._taken) == len(strangers._at_s) == PLACES
+
+
+async def test_who_has_no_token_asks_only_so_often(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong tokens cost the store nothing after a while and are told when to come again; who has one is served on."""
+    settings = rig.plant.settings
+    rig.plant.settings = replace(settings, http=replace(settings.http, stranger_requests_per_minute=5))
+    async with network(rig) as net:
+        good, late = await make(rig, "till", Scope.READ), await make(rig, "late", Scope.READ)
+        assert (await net.ask("GET", "/stock", token=good))[0] == 200
+        for wrong in (token_of("nobody"), "x", "", token_of("none"), token_of("till")[:-1] + "u"):
+            assert (await net.ask("GET", "/stock", token=wrong))[0] == 401
+        status, told, headers = await net.ask("GET", "/stock", token=token_of("nobody"))
+        assert (status, told["error"]["code"]) == (429, "too_many")
+        assert 1 <= int(headers["Retry-After"]) <= 12
+        asked: list[str] = []
+        monkeypatch.setattr(api_tokens, "by_id", lambda _, public_id: asked.append(public_id))
+        assert (await net.ask("GET", "/stock", token=token_of("more")))[0] == 429
+        assert asked == []
+        monkeypatch.undo()
+        assert (await net.ask("GET", "/stock", token=good))[0] == 200
+        assert (await net.ask("GET", "/stock"))[0] == 200
+        assert (await net.ask("GET", "/stock", token=late))[0] == 429

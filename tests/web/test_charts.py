@@ -6,9 +6,11 @@ import re
 
 import pytest
 
+from syncd.core.terms import AccountId
+from syncd.store.figures import keep_hidden
 from syncd.web.pages.charts import DPI, HEIGHT_IN, THEMES, WIDTH_IN, Bars, Lags, picture
 from tests.web.looking import looking
-from tests.web.rig import Rig
+from tests.web.rig import START, Rig
 
 pytest.importorskip("matplotlib", reason="the extra `figures` is not installed")
 
@@ -37,11 +39,13 @@ async def test_the_page_has_the_numbers_of_its_charts(rig: Rig) -> None:
     await rig.know("A")
     await rig.count(A=2)
     await rig.order("shop", "1", ("s1", "A", 3))
+    await rig.plant.store.write(lambda conn: keep_hidden(conn, START, {AccountId("shop"): 1.3}))
     async with looking(rig) as look:
         page = await look.get("/figures")
         assert page.status == 200
         tiles = re.findall(r'<h2>([^<]+)</h2><p class="figure">([^<]+)</p>', page.text)
-        assert tiles[:3] == [("Sold", "3"), ("Oversold", "1"), ("Cancelled", "0")]
+        assert tiles[:4] == [("Sold", "3"), ("Oversold", "1"), ("Hidden sales", "1"), ("Cancelled", "0")]
+        assert re.search(r'<th scope="row">09-21</th><td class="num">1.3</td>', page.text)
         assert re.search(r'<th scope="row">09-21</th><td class="num">3</td>', page.text)
         async with look.session.get(f"{look.base}/figures/sold.dark.png") as answer:
             assert (answer.status, answer.content_type) == (200, "image/png")

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -18,11 +19,14 @@ from syncd.engine.lags import Lags
 from syncd.sdk.errors import AuthError, ChannelError, RejectedError, TransientError
 from syncd.sdk.features import CancelLine, CancelWish, HealthFigure, Inquiry, InquiryPage, Key
 from syncd.settings.windows import read_window
-from syncd.store import accounts, actions
+from syncd.store import accounts, actions, api_tokens
 from syncd.store.accounts import ORDERS, Feed, save_feed
+from syncd.store.api_tokens import Token
 from syncd.web.api import public_app
+from syncd.web.api_gate import digest_of
 from tests.web.conftest import Api
 from tests.web.rig import START, TOKEN, Quiet, Rig, running, served
+from tests.web.test_api_gate import token_of
 
 SHOP = AccountId("shop")
 KEY = "01900000-0000-7000-8000-000000000001"
@@ -159,13 +163,36 @@ async def test_a_cancel_is_refused_before_it_is_sent(rig: Rig, api: Api, able: A
     assert able.wishes == []
 
 
-async def test_a_program_cannot_cancel(rig: Rig, able: Able) -> None:
-    """On the network, even with the token, nobody cancels: that is a person's word on the control socket."""
+async def test_a_program_says_that_a_cancel_is_meant(rig: Rig, able: Able) -> None:
+    """On the network a cancel needs the scope admin, the order's id once more, and a key; a repeat sends nothing."""
+    made = token_of("till")
+    token = Token(name="till", public_id=made[6:18], scope="operate", digest=digest_of(made), created_at=START)
+    await rig.plant.store.write(lambda conn: api_tokens.add(conn, token))
+    plain = {"reason": "out_of_stock"}
+    meant = {**plain, "confirm": "o-S/1"}
     async with served(public_app(rig.plant)) as base, aiohttp.ClientSession() as session:
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        async with session.post(f"{base}/api/v1{PATH}", json=BODY, headers=headers) as answer:
-            assert answer.status == 403
-    assert able.wishes == []
+
+        async def ask(body: dict[str, str], *, token: str = TOKEN, key: str = "") -> tuple[int, Any]:
+            headers = {"Authorization": f"Bearer {token}", **({"Idempotency-Key": key} if key else {})}
+            async with session.post(f"{base}/api/v1{PATH}", json=body, headers=headers) as answer:
+                return answer.status, await answer.json()
+
+        assert (await ask({**meant, "request_id": KEY}, token=made))[0] == 403
+        status, told = await ask({**plain, "request_id": KEY})
+        assert (status, "o-S/1" in told["error"]["message"]) == (400, True)
+        assert (await ask({**plain, "confirm": "S/1", "request_id": KEY}))[0] == 400
+        status, told = await ask(meant)
+        assert (status, "request_id" in told["error"]["message"]) == (400, True)
+        assert able.wishes == []
+        first = await ask(meant, key="k1")
+        assert (first[0], first[1]["outcome"]) == (200, "applied")
+        assert await ask(meant, key="k1") == first
+        assert (await ask({**meant, "request_id": first[1]["request_id"]}))[0] == 200
+    (wish,) = able.wishes
+    assert wish.key == first[1]["request_id"]
+    done = await rig.plant.store.read(lambda conn: actions.by_key(conn, wish.key))
+    assert done is not None
+    assert done.actor == "token:settings"
 
 
 async def test_two_cancels_of_one_order_do_not_cross(rig: Rig, api: Api, able: Able) -> None:

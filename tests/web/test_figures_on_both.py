@@ -14,9 +14,22 @@ from sqlalchemy import Connection, insert
 from syncd.core.facts import AccountFact, AccountState, PolicyFact, PolicyRow
 from syncd.core.terms import SECOND_US, AccountId, Sku
 from syncd.store import ledger
+from syncd.store.figures import HOUR_US, Hiding, forget_hidden, hidings, keep_hidden
 from syncd.store.rows_waiting import ArrivalRow, EntryRow, NeedRow
 from syncd.store.statements import table
-from syncd.store.views_figures import DAY_US, Hidden, cancelled, first_since, hidden, oversold, sold, window_of
+from syncd.store.views_figures import (
+    DAY_US,
+    DayFigures,
+    Hidden,
+    cancelled,
+    day_figures,
+    first_since,
+    hidden,
+    hidden_sales,
+    oversold,
+    sold,
+    window_of,
+)
 from syncd.store.views_incidents import oversells
 from syncd.store.views_line import BEGAN, ENDED, lines, tickets_per_day, waiters
 from tests.real_servers import Missing, Postgres, postgres, skip_or_fail
@@ -105,6 +118,51 @@ async def test_what_is_hidden_is_counted(rig: Rig) -> None:
         row = PolicyRow(sku=Sku("A"), account=None, safety_stock=kept)
         assert await rig.tell(PolicyFact(rows=(row,), forced=True)) is None
         assert await rig.plant.store.read(hidden) == {"shop": told}
+
+
+async def test_what_hides_is_read_by_account(rig: Rig) -> None:
+    """An account shows what its best listing shows; what is closed, unread or shows all there is hides nothing."""
+    await rig.know("A", "B", kit={"A": 1})
+    await rig.count(A=5, B=3)
+    await rig.catalogue("shop", ("s1", "A"), ("s2", "A"), ("s3", "B"), ("k1", "kit"))
+    await rig.catalogue("mall", ("m1", "A"), ("m2", "B"))
+    await rig.see("shop", s1=1, s2=2, s3=3, k1=0)
+    await rig.see("mall", m1=0)
+    read = rig.plant.store.read
+    skus = await read(lambda conn: ledger.skus_by_code(conn, ["A", "B"]))
+    a, b = skus[Sku("A")].sku_id, skus[Sku("B")].sku_id
+    hides = Hiding(sku_id=a, there=5, shown={AccountId("shop"): 2, AccountId("mall"): 0})
+    assert await read(lambda conn: hidings(conn, after=0, upto=b)) == [hides]
+    assert await read(lambda conn: hidings(conn, after=a, upto=b)) == []
+    assert await read(lambda conn: hidings(conn, after=0, upto=a - 1)) == []
+
+
+async def test_hidden_sales_fall_on_the_days_of_the_shop(rig: Rig) -> None:
+    """Hours are summed by day and stand beside what was sold; an hour that is kept again counts once; old ones go."""
+    await rig.know("A")
+    await rig.count(A=4)
+    await rig.order("shop", "1", ("s1", "A", 1))
+    first, hour = day_of(START), START // HOUR_US * HOUR_US
+    shop, mall = AccountId("shop"), AccountId("mall")
+
+    def keep(conn: Connection) -> None:
+        keep_hidden(conn, hour, {shop: 9.0})
+        keep_hidden(conn, hour, {shop: 0.5, mall: 0.0})
+        keep_hidden(conn, hour - HOUR_US, {shop: 0.75})
+        keep_hidden(conn, hour + DAY_US, {mall: 2.0})
+
+    await rig.plant.store.write(keep)
+    window = window_of(START + DAY_US, days=3, offset_us=JAPAN_US)
+    read = rig.plant.store.read
+    assert await read(lambda conn: hidden_sales(conn, window)) == {"shop": {first: 1.25}, "mall": {first + 1: 2.0}}
+    rows = await read(lambda conn: day_figures(conn, window))
+    plain = {"cancelled": 0, "oversold": 0}
+    assert rows == [
+        DayFigures(day="2026-09-21", account="shop", sold=1, hidden_sales=1.25, **plain),
+        DayFigures(day="2026-09-22", account="mall", sold=0, hidden_sales=2.0, **plain),
+    ]
+    assert await rig.plant.store.write(lambda conn: forget_hidden(conn, before=hour)) == 1
+    assert await read(lambda conn: hidden_sales(conn, window)) == {"shop": {first: 0.5}, "mall": {first + 1: 2.0}}
 
 
 def wait(conn: Connection, sku_id: int, *entries: dict[str, Any]) -> None:

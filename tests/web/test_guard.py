@@ -150,7 +150,8 @@ async def test_passwords_are_not_tried_on_and_on(shut: tuple[Rig, Looker]) -> No
     for _ in range(TRIES):
         assert (await enter(look, "wrong password")).status == 401
         look.headers.pop("Cookie")
-    assert (await enter(look)).status == 429
+    refused = await enter(look)
+    assert (refused.status, refused.headers["Retry-After"]) == (429, "300")
     look.headers.pop("Cookie")
     look.headers["X-Forwarded-For"] = "203.0.113.10"
     assert (await enter(look)).status == 303
@@ -158,6 +159,25 @@ async def test_passwords_are_not_tried_on_and_on(shut: tuple[Rig, Looker]) -> No
     look.headers["X-Forwarded-For"] = "203.0.113.9"
     rig.clock.instant += 301_000_000
     assert (await enter(look)).status == 303
+
+
+async def test_who_is_not_logged_in_asks_only_so_often(tmp_path: Path) -> None:
+    """An address that asks on and on without a login is told when to come again; others, and who is in, are served."""
+    settings = of(tmp_path)
+    settings = replace(settings, http=replace(settings.http, stranger_requests_per_minute=5))
+    async with running(tmp_path, channels={"shop": Quiet()}, settings=settings) as rig:
+        async with looking(rig, **TLS) as look:
+            look.headers["X-Forwarded-For"] = "203.0.113.9"
+            await enter(look)
+            mine = look.headers.pop("Cookie")
+            found = [await look.get("/stock", follow=False) for _ in range(6)]
+            assert {one.status for one in found[:2]} == {303}
+            assert found[-1].status == 429
+            assert 1 <= int(found[-1].headers["Retry-After"]) <= 60
+            assert "stock" not in found[-1].text
+            assert (await look.get("/stock", Cookie=mine)).status == 200
+            look.headers["X-Forwarded-For"] = "203.0.113.10"
+            assert (await look.get("/stock", follow=False)).status == 303
 
 
 async def test_a_password_never_crosses_in_the_clear(shut: tuple[Rig, Looker]) -> None:

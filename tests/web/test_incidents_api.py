@@ -21,6 +21,7 @@ from syncd.store.changes import Change, ChangeState
 from syncd.store.incidents import order_rows
 from tests.real_servers import Missing, Postgres, postgres, skip_or_fail
 from tests.web.conftest import Api
+from tests.web.looking import looking
 from tests.web.rig import Rig, running, settings_of
 
 
@@ -219,6 +220,44 @@ async def test_incidents_are_listed_shown_and_closed(rig: Rig, api: Api) -> None
     assert (await api.get("/incidents", state="open"))[1]["rows"] == []
     assert (await api.get(f"/incidents/{'9' * 30}"))[0] == 404
     assert (await api.get("/incidents", before=str(number)))[1]["rows"] == []
+
+
+async def test_a_record_and_the_post_mortem_name_the_same_orders(rig: Rig, api: Api) -> None:
+    """Who goes without is the record's word, by the shop's rule too; who took the units and is served is told apart."""
+    await rig.know("A")
+    await rig.catalogue("shop", ("s1", "A"))
+    await rig.catalogue("mall", ("m1", "A"))
+    await rig.count(A=4)
+    rig.clock.instant += 100 * SECOND_US
+    await rig.order("shop", "S-1", ("s1", "A", 2), amount="100")
+    at = rig.clock.instant + 5 * SECOND_US
+    await rig.order("mall", "M-1", ("m1", "A", 3), ordered_at=at, amount="900")
+    rig.clock.instant += 600 * SECOND_US
+    before = (await api.get("/postmortem/A"))[1]["skus"][0]["incidents"][0]
+    assert ([one["order"] for one in before["losers"]], before["served"], before["record"]) == (["M-1"], [], None)
+    assert await watch(rig, losers="smallest").step() == 1
+    (view,) = await found(rig)
+    (told,) = (await api.get("/postmortem/A"))[1]["skus"][0]["incidents"]
+    assert told["record"] == view.id
+    named = [(one.account, one.order_id, one.lost, one.units) for one in view.losers]
+    assert [(one["account"], one["order_id"], one["lost"], one["units"]) for one in told["losers"]] == named
+    assert [(one["order"], one["cause"]) for one in told["losers"]] == [("S-1", "chosen")]
+    assert [(one["order"], one["cause"]) for one in told["served"]] == [("M-1", "lag")]
+    for account in ("shop", "mall"):
+        assert len((await api.get("/postmortem/A", account=account))[1]["skus"][0]["incidents"]) == 1
+    async with looking(rig) as look:
+        page = (await look.get("/incidents/A")).text
+    assert page.count("goes without by the shop&#39;s rule") == 1
+    assert "Took what was not there, and is served all the same" in page
+
+
+async def test_a_record_keeps_what_is_known_of_its_orders(rig: Rig, api: Api) -> None:
+    """An order that loses by its own doing is told with its cause, once, and nobody is served in its stead."""
+    await oversell(rig)
+    await watch(rig).step()
+    (told,) = (await api.get("/postmortem/A"))[1]["skus"][0]["incidents"]
+    assert [(one["order"], one["lost"], one["cause"]) for one in told["losers"]] == [("M-1", 1, "lag")]
+    assert told["served"] == []
 
 
 async def test_alternatives_are_set_anew_and_checked(rig: Rig, api: Api) -> None:

@@ -22,8 +22,9 @@ from syncd.store.views_orders import OrderFilter, orders
 from syncd.web.orderpage import tickets
 from syncd.web.orderpage.install import install_order_page
 from syncd.web.orderpage.page import FLOOR_S
-from syncd.web.orderpage.tries import Tries, address_of
+from syncd.web.orderpage.tries import Tries
 from syncd.web.orderpage.words import LANGUAGES, language_of, texts
+from syncd.web.strangers import address_of
 from tests.web.rig import Rig, RigClock, running, served, settings_of
 
 KEY = b"k" * 32

@@ -1,13 +1,14 @@
 """InquiryManagementAPI (R-Messe): what customers ask.
 
-Shapes, categories and words of refusals: RMS WEB SERVICE, inquiries.get, counts.get, inquiry.get, patch.read. Times in
-a request have no offset, times in an answer have +09:00. Attachments and replies by the API are not simulated.
+Shapes, categories and words of refusals: RMS WEB SERVICE, inquiries.get, counts.get, inquiry.get, patch.read,
+reply.post; times in a request have no offset, times in an answer have +09:00. Attachments are not simulated. The words
+with which a reply is refused, and that one with the text of the last is a duplicate (409), are assumed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final
@@ -30,6 +31,10 @@ MOST_PATCHED: Final = 20
 USUAL_LIMIT: Final = 10
 PATCHES: Final = ("read", "complete", "incomplete")
 
+MOST_TEXT: Final = 2_000
+MOST_LINE: Final = 300
+_LINK: Final = re.compile(r"https?://[^\s]+")
+_OWN_LINK: Final = re.compile(r"https?://([a-z0-9-]+\.)*rakuten\.(co\.jp|ne\.jp)(/|$)")
 _NUMBER: Final = re.compile(r"[0-9a-zA-Z-]{1,40}", re.ASCII)
 _NO_TIME: Final = r'must match "^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$"'
 _NO_NUMBER: Final = 'must match "^[0-9a-zA-Z-]+$"'
@@ -45,6 +50,7 @@ class Inquiry:
     about: str = ""
     title: str = ""
     order_number: str = ""
+    text: str = ""
     completed_at: Instant | None = None
     read: bool = False
     updated: Instant = 0
@@ -59,10 +65,15 @@ class Inquiries:
         self._buyer = buyer
         self._numbers = count(1)
         self.all: list[Inquiry] = []
+        self.on_reply: Callable[[Inquiry, str], None] = lambda _inquiry, _by: None
 
-    def ask(self, category: str, *, about: str = "", title: str = "", order_number: str = "") -> Inquiry:
+    def ask(
+        self, category: str, *, about: str = "", title: str = "", order_number: str = "", text: str = ""
+    ) -> Inquiry:
         """Let a customer ask now."""
-        return self.seed(category, at=self._world.now(), about=about, title=title, order_number=order_number)
+        made = self.seed(category, at=self._world.now(), about=about, title=title, order_number=order_number)
+        made.text = text
+        return made
 
     def seed(self, category: str, *, at: Instant, about: str = "", title: str = "", order_number: str = "") -> Inquiry:
         """Let a customer have asked at a time."""
@@ -78,12 +89,12 @@ class Inquiries:
         self.all.append(made)
         return made
 
-    def reply(self, inquiry: Inquiry, *, by: str = "merchant") -> None:
+    def reply(self, inquiry: Inquiry, *, by: str = "merchant", text: str | None = None) -> None:
         """Let the shop (`merchant`) or the customer (`user`) write again."""
         inquiry.updated = self._world.now()
         answer = {
             "id": len(inquiry.replies),
-            "message": f"{self._buyer.name} {self._buyer.mail}",
+            "message": f"{self._buyer.name} {self._buyer.mail}" if text is None else text,
             "regDate": stock_time(inquiry.updated),
             "replyFrom": by,
             "isRead": False,
@@ -91,6 +102,7 @@ class Inquiries:
             "isMessageDeleted": False,
         }
         inquiry.replies.append(answer)
+        self.on_reply(inquiry, by)
 
     # --- the API ---
 
@@ -115,6 +127,29 @@ class Inquiries:
         if found is None:
             return inquiry_fault({"inquiryNumber": "not found."}, code="IE003", status=404)
         return Reply(body={"result": self._rendered(found)})
+
+    def answered(self, raw: bytes) -> Reply:
+        """Take a reply of the shop: at most 2000 signs, 300 in a line, links to Rakuten alone."""
+        try:
+            given = parsed(raw)
+        except BadBody:
+            return inquiry_fault({})
+        text, number = given.get("message"), given.get("inquiryNumber")
+        found = next((inquiry for inquiry in self.all if inquiry.number == number), None)
+        if found is None:
+            return inquiry_fault({"inquiryNumber": "not found."}, code="IE003", status=404)
+        if given.get("shopId") != str(SHOP_ID):
+            return inquiry_fault({"shopId": "must match the shop"})
+        if not isinstance(text, str) or not 1 <= len(text) <= MOST_TEXT:
+            return inquiry_fault({"message": f"size must be between 1 and {MOST_TEXT}"})
+        if any(len(line) > MOST_LINE for line in text.splitlines()):
+            return inquiry_fault({"message": f"a line must be within {MOST_LINE}"})
+        if any(not _OWN_LINK.match(link) for link in _LINK.findall(text)):
+            return inquiry_fault({"message": "contains a URL that is not allowed"})
+        if found.replies and found.replies[-1]["message"] == text:
+            return inquiry_fault({"message": "duplicate"}, code="IE004", status=409)
+        self.reply(found, text=text)
+        return Reply(status=201, body={"result": {"id": len(found.replies) - 1}})
 
     def patch(self, how: str, raw: bytes) -> Reply:
         """Mark up to 20 questions as read, completed, or open again; each has its own result."""
@@ -142,6 +177,7 @@ class Inquiries:
             inquiry.read = True
         else:
             inquiry.completed_at = self._world.now() if how == "complete" else None
+            inquiry.updated = self._world.now()
         return ""
 
     def _found(self, query: Mapping[str, str]) -> list[Inquiry]:
@@ -162,7 +198,7 @@ class Inquiries:
             "shopId": SHOP_ID,
             "userName": self._buyer.name,
             "userMaskEmail": self._buyer.mail,
-            "message": f"いつ入荷しますか。{self._buyer.name} {self._buyer.phone}",
+            "message": f"いつ入荷しますか。{inquiry.text} {self._buyer.name} {self._buyer.phone}",
             "regDate": stock_time(inquiry.at),
             "itemUrl": f"/_shop/{inquiry.about}/" if inquiry.about else "/_shop/",
             "itemName": inquiry.title or "店舗トップページ",

@@ -160,7 +160,14 @@ def inquiry_routes(inquiries: Inquiries) -> Routes:
             run=lambda call: inquiries.one(call.names["number"]),
         ),
     ]
-    return reads + [
+    reply = Route(
+        method="POST",
+        path=f"{root}/inquiry/reply",
+        function=f"{prefix}.reply.post",
+        run=lambda call: inquiries.answered(call.raw),
+        writes=True,
+    )
+    return [*reads, reply] + [
         Route(
             method="PATCH",
             path=f"{root}/inquiries/{how}",

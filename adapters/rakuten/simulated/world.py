@@ -35,6 +35,7 @@ FUNCTIONS: Final = (
     "inquirymngapi.inquiries.get",
     "inquirymngapi.counts.get",
     "inquirymngapi.inquiry.get",
+    "inquirymngapi.reply.post",
     "inquirymngapi.inquiries.patch.read",
     "inquirymngapi.inquiries.patch.complete/incomplete",
 )

@@ -187,7 +187,9 @@ async def nothing_given_nothing_done(stage: DeskStage) -> None:
 
 
 def new_ticket(stage: DeskStage, key: str) -> NewTicket:
-    """Return a ticket to be opened for a customer."""
+    """Return a ticket to be opened for a customer; raises `NotApplicable` where none can be opened."""
+    if not stage.profile.opens:
+        raise NotApplicable("tickets are opened by customers alone")
     return NewTicket(
         key=key, event=stage.event(), subject="Your order #1001", note=NOTE, sku="A", quantity=2, order_number="#1001",  # type: ignore[arg-type]  # a SKU is a text
         expected="2026-12-01", amount="12800", letter=letter("We look into it."),
@@ -211,6 +213,16 @@ async def a_key_opens_one_ticket(stage: DeskStage) -> None:
     hold(held.letters == ("We look into it.",), "the customer of a new ticket was not told exactly once")
     hold(NOTE in held.notes, "the note of a new ticket is not on it")
     hold(wanted.event in (await stage.read(first.ticket_id)).markers, "a new ticket does not bear its event")
+
+
+@CREATE.case
+async def what_cannot_be_opened_is_refused(stage: DeskStage) -> None:
+    """A desk at which only customers open tickets refuses to open one, and does nothing."""
+    if stage.profile.opens:
+        raise NotApplicable("tickets can be opened here")
+    wanted = NewTicket(key="k", event=stage.event(), subject="Your order", note=NOTE, letter=letter(WORDS))
+    hold(kinds(await stage.desk.create([wanted])) == [REJECTED], "an opening that cannot be is not refused")
+    hold(not stage.simulator.tickets(), "something was opened")
 
 
 @CREATE.case

@@ -14,9 +14,10 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from syncd.settings.windows import read_zone
-from syncd.web.orderpage.tries import Tries, address_of
+from syncd.web.orderpage.tries import Tries
 from syncd.web.orderpage.words import LANGUAGES, NAMES, Language, language_of, text
 from syncd.web.plant import Plant
+from syncd.web.strangers import address_of
 
 READ_S: Final = 10.0
 MOST_BODY: Final = 4_096

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
-from collections.abc import Collection
-
-from aiohttp import web
 
 from syncd.sdk.channel import Clock
 
@@ -41,18 +37,3 @@ class Tries:
         # Keyed, so that nobody can choose a name that fills the bucket of another one.
         raw = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), key=self._key, digest_size=2).digest()
         return int.from_bytes(raw)
-
-
-def address_of(request: web.Request, proxies: Collection[str]) -> str:
-    """Return who asks: the peer, or whom a believed proxy names; of IPv6 the network, for one visitor has all of it."""
-    peer = request.remote or ""
-    if peer in proxies:
-        peer = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip() or peer
-    try:
-        found = ipaddress.ip_address(peer.partition("%")[0])
-    except ValueError:
-        return "unknown"
-    if found.version == 4:
-        return str(found)
-    mapped = found.ipv4_mapped
-    return str(mapped) if mapped else str(ipaddress.ip_network((found, 64), strict=False))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -14,10 +13,20 @@ from sqlalchemy import Connection
 
 from syncd.core.lag import Figures as LagFigures
 from syncd.core.lag import Stage
-from syncd.core.terms import SECOND_US
-from syncd.settings.windows import read_zone
-from syncd.store.views_figures import Days, Hidden, Window, cancelled, hidden, oversold, sold, window_of
+from syncd.store.views_figures import (
+    Days,
+    Hidden,
+    Shares,
+    Window,
+    cancelled,
+    date_of,
+    hidden,
+    hidden_sales,
+    oversold,
+    sold,
+)
 from syncd.store.views_line import tickets_per_day
+from syncd.web.api_figures import csv_of, shop_window
 from syncd.web.api_wire import Fault
 from syncd.web.kept import Kept
 from syncd.web.pages.charts import THEMES, Bars, Chart, Lags, Theme, can_draw, picture
@@ -26,7 +35,8 @@ from syncd.web.pages.frame import READ_S, Ask, Frame
 DAYS: Final = 30
 KEPT_S: Final = 60.0
 """How long figures and their charts are kept."""
-PICTURES: Final = ("sold", "oversold", "cancelled", "tickets", "heard", "shown")
+PICTURES: Final = ("sold", "oversold", "hidden_sales", "cancelled", "tickets", "heard", "shown")
+TOTALS: Final = ("sold", "cancelled", "oversold", "hidden_sales", "tickets")
 HEARD: Final = (Stage.FEED, Stage.MESSAGE)
 SHOWN: Final = (Stage.FALL, Stage.RAISE)
 
@@ -39,6 +49,7 @@ class Told:
     sold: Days
     cancelled: Days
     oversold: Days
+    hidden_sales: Shares
     tickets: Days
     hidden: Mapping[str, Hidden]
     lags: Mapping[str, Sequence[LagFigures]]
@@ -67,7 +78,7 @@ class Figures:
             "charts": charts,
             "days": DAYS,
             "drawn": can_draw(),
-            "totals": {name: total(getattr(told, name)) for name in ("sold", "cancelled", "oversold", "tickets")},
+            "totals": {name: total(getattr(told, name)) for name in TOTALS},
             "accounts": tuple(self._frame.plant.roster),
         }
 
@@ -81,6 +92,13 @@ class Figures:
         made.headers["Cache-Control"] = f"private, max-age={KEPT_S:.0f}"
         return made
 
+    async def export(self, ask: Ask) -> web.StreamResponse:
+        """Return the days of the page as a file for a spreadsheet."""
+        plant = self._frame.plant
+        made = web.Response(body=await csv_of(plant, days=DAYS), content_type="text/csv", charset="utf-8")
+        made.headers["Content-Disposition"] = f'attachment; filename="figures-{ask.speech.now:%Y%m%d}.csv"'
+        return self._frame.sealed(made, ask)
+
     async def _draw(self, name: str, theme: Theme) -> bytes:
         chart = chart_of(await self._told.get(), name)
         async with self._drawing:
@@ -90,7 +108,7 @@ class Figures:
     async def _read(self) -> Told:
         plant = self._frame.plant
         now = plant.clock.now()
-        window = window_of(now, days=DAYS, offset_us=_offset_us(plant.settings.pages.zone, now))
+        window = shop_window(plant, days=DAYS)
         lags = {str(name): tuple(plant.house.lags.figures(name, at=now)) for name in plant.roster}
         async with asyncio.timeout(READ_S):
             return await plant.store.read(lambda conn: _told(conn, window, lags))
@@ -102,6 +120,7 @@ def _told(conn: Connection, window: Window, lags: Mapping[str, Sequence[LagFigur
         sold=sold(conn, window),
         cancelled=cancelled(conn, window),
         oversold=oversold(conn, window),
+        hidden_sales=hidden_sales(conn, window),
         tickets=tickets_per_day(conn, window),
         hidden=hidden(conn),
         lags=lags,
@@ -113,7 +132,7 @@ def chart_of(told: Told, name: str) -> Chart:
     if name in ("heard", "shown"):
         stages = HEARD if name == "heard" else SHOWN
         return Lags(rows=dict(_lag_rows(told.lags, stages)))
-    found: Days = getattr(told, name)
+    found: Shares = getattr(told, name)
     days = range(told.window.first, told.window.today + 1)
     series = {who: [float(units.get(day, 0)) for day in days] for who, units in sorted(found.items()) if units}
     inks = {who: number for number, who in enumerate(dict.fromkeys([*told.lags, *sorted(found)]))}
@@ -133,14 +152,9 @@ def _lag_rows(
 
 def day_name(day: int) -> str:
     """Return month and day."""
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)).strftime("%m-%d")
+    return date_of(day)[5:]
 
 
-def total(found: Days) -> Mapping[str, int]:
+def total(found: Shares) -> Mapping[str, float]:
     """Return the units of all days, by account."""
     return {who: sum(units.values()) for who, units in sorted(found.items())}
-
-
-def _offset_us(zone: str, now: int) -> int:
-    here = datetime.fromtimestamp(now / SECOND_US, tz=read_zone(zone)).utcoffset()
-    return 0 if here is None else int(here.total_seconds()) * SECOND_US

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -27,11 +28,13 @@ from syncd.web.pages.forms import fields_of
 from syncd.web.pages.guard import COOKIE, PLAIN_COOKIE, Guard, Refused, Visitor
 from syncd.web.pages.words import LANGUAGES, NAMES, Speech, preferred, texts
 from syncd.web.plant import Plant
+from syncd.web.strangers import Strangers, address_of
 
 READ_S: Final = 30.0
 """Longest wait for what the store knows."""
 PAINTERS: Final = 2
 """Threads that draw pages and charts, so that the loop turns on."""
+KEY_BYTES: Final = 32
 MOST_FORM_BYTES: Final = 16_384
 LANGUAGE_COOKIE: Final = "syncd-language"
 LANGUAGE_S: Final = 365 * 86_400
@@ -75,13 +78,15 @@ Read: TypeAlias = Callable[[Ask], Awaitable[Mapping[str, Any]]]
 class Page:
     """A page: its key in NAV, its path and what reads it.
 
-    `name` is the name of its templates. `restless`: it changes though nothing was decided.
+    `name` is the name of its templates, `api` are the routes by which programs read what it shows. `restless`: it
+    changes though nothing was decided.
     """
 
     key: str
     name: str
     path: str
     read: Read
+    api: tuple[str, ...]
     restless: bool = False
 
 
@@ -94,7 +99,10 @@ class Frame:
     def __init__(self, plant: Plant, *, chance: Callable[[int], bytes]) -> None:
         self.plant = plant
         self.service = Service(plant=plant, source="pages")
+        self.chance = chance
         self.guard = Guard(plant.settings, clock=plant.clock, chance=chance)
+        most = plant.settings.http.stranger_requests_per_minute
+        self._strangers = Strangers(per_minute=most, key=chance(KEY_BYTES), clock=plant.clock)
         self._zone = read_zone(plant.settings.pages.zone)
         self._painters = ThreadPoolExecutor(PAINTERS, thread_name_prefix="syncd-painter")
         self._closed = False
@@ -198,9 +206,13 @@ class Frame:
             try:
                 visitor = self.guard.visitor(request)
             except Refused as refused:
+                if wait_s := self._stranger_waits(request):
+                    return _later(wait_s)
                 nobody = Visitor(id="", fresh=False, secure=request.secure, name="")
                 ask = Ask(request=request, visitor=nobody, speech=speech, page="")
                 return await self.trouble(ask, refused.status, speech.say(refused.reason))
+            if not visitor.name and (wait_s := self._stranger_waits(request)):
+                return _later(wait_s)
             ask = Ask(request=request, visitor=visitor, speech=speech, page=page)
             if not public and not visitor.name:
                 return self.move(f"/login?{urlencode({'to': request.path_qs})}", ask)
@@ -208,12 +220,19 @@ class Frame:
 
         return handler
 
+    def _stranger_waits(self, request: web.Request) -> float:
+        """Count a request without a login; return 0, or how many seconds its address has to wait."""
+        return self._strangers.take(address_of(request, self.plant.settings.pages.proxies))
+
     async def _served(self, ask: Ask, serve: Serve) -> web.StreamResponse:
         say = ask.speech.say
         try:
             return await serve(ask)
         except Refused as refused:
-            return await self.trouble(ask, refused.status, say(refused.reason))
+            told = await self.trouble(ask, refused.status, say(refused.reason))
+            if refused.retry_after_s:
+                told.headers[hdrs.RETRY_AFTER] = str(math.ceil(refused.retry_after_s))
+            return told
         except Fault as fault:
             details = "; ".join(str(problem) for problem in fault.problems[:10])
             return await self.trouble(ask, fault.status, fault.message, details)
@@ -258,6 +277,12 @@ class Frame:
         fields = fields_of(raw)
         self.guard.check_meant(ask.request, ask.visitor, fields.pop("token", ""))
         return fields
+
+
+def _later(wait_s: float) -> web.Response:
+    """Return the answer to an address that asked too often: nothing is drawn for it."""
+    headers = {**HEADERS, hdrs.RETRY_AFTER: str(max(1, math.ceil(wait_s)))}
+    return web.Response(status=429, text="too many requests without a login\n", headers=headers)
 
 
 def inside(where: str) -> str:

@@ -13,7 +13,8 @@ from syncd.store.views_sku import SkuDetail, sku_detail
 from syncd.web.api_why import Explain
 from syncd.web.api_wire import Fault
 from syncd.web.pages.frame import READ_S, Ask, Frame
-from syncd.web.postmortem import Entry, Postmortem, postmortem
+from syncd.web.postmortem import postmortem
+from syncd.web.postmortem_shapes import Entry, Postmortem
 
 ENTRIES: Final = 80
 """Most entries of the timeline that are shown, the last ones."""

@@ -22,6 +22,7 @@ from syncd.core.terms import SECOND_US, Instant
 from syncd.sdk.address import LOOPBACK
 from syncd.sdk.channel import Clock
 from syncd.settings import Settings
+from syncd.web.strangers import address_of
 
 COOKIE: Final = "__Host-syncd"
 PLAIN_COOKIE: Final = "syncd"
@@ -43,12 +44,13 @@ MOST_USER: Final = 64
 
 
 class Refused(Exception):  # noqa: N818  (an answer, not a fault of ours)
-    """The pages do not answer this request; `reason` is a key of the words."""
+    """The pages do not answer this request; `reason` is a key of the words, `retry_after_s` when it may come again."""
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, *, retry_after_s: float = 0.0) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
+        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +168,7 @@ class Guard:
 
     def _whence(self, request: web.Request) -> str:
         """Return from where somebody tries: as a believed proxy tells it, else the peer."""
-        return self._told(request, "X-Forwarded-For").rpartition(",")[2].strip()[:MOST_USER] or _peer(request)
+        return address_of(request, self._pages.proxies)
 
     def _check_tries(self, address: str, now: Instant) -> None:
         recent = {who: [at for at in tries if now - at < WINDOW_US] for who, tries in self._failed.items()}
@@ -174,7 +176,7 @@ class Guard:
         everywhere = sum(len(tries) for tries in self._failed.values())
         crowded = len(self._failed) >= MOST_ADDRESSES or everywhere >= ALL_TRIES
         if crowded or len(self._failed.get(address, ())) >= TRIES:
-            raise Refused(429, "refused.tries")
+            raise Refused(429, "refused.tries", retry_after_s=WINDOW_US / SECOND_US)
 
     def log_out(self, visitor: Visitor) -> None:
         """End the login of a visitor."""

@@ -14,6 +14,7 @@ from syncd.store.views_orders import FLAGS, WORDS, OrderFilter, order_detail, or
 from syncd.web.api_orders import export
 from syncd.web.api_wire import Fault
 from syncd.web.order_csv import Coding
+from syncd.web.pages.cancelling import can_cancel
 from syncd.web.pages.frame import READ_S, Ask, Frame
 from syncd.web.pages.stock import MOST_TEXT, one_of
 
@@ -70,7 +71,12 @@ class Orders:
             found = await plant.store.read(lambda conn: order_detail(conn, account, order_id, now=now))
         if found is None:
             raise Fault(404, ask.speech.say("orders.unknown"))
-        return {"found": found, "order": found.order, "carrier_name": lambda key: carrier_name(key, ask)}
+        return {
+            "found": found,
+            "order": found.order,
+            "carrier_name": lambda key: carrier_name(key, ask),
+            "may_cancel": can_cancel(self._frame, found),
+        }
 
     async def export(self, ask: Ask) -> web.StreamResponse:
         """Return the chosen orders as a file for a spreadsheet."""

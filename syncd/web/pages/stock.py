@@ -19,6 +19,7 @@ COUNT_KEPT_S: Final = 30.0
 COLUMNS: Final = (Sort.ON_HAND, Sort.COMMITTED, Sort.HELD, Sort.AVAILABLE)
 
 W = TypeVar("W", bound=StrEnum)
+D = TypeVar("D")
 
 
 class Stock:
@@ -64,6 +65,6 @@ def asked_of(ask: Ask) -> ShelfAsk:
     )
 
 
-def one_of(kind: type[W], word: str, default: W) -> W:
+def one_of(kind: type[W], word: str, default: D) -> W | D:
     """Return the member of this word, the default where there is none."""
     return next((member for member in kind if member.value == word), default)

@@ -14,6 +14,7 @@ from syncd.store.views_line import arrivals_of, lines, tickets, waiters
 from syncd.store.views_tickets import escalations
 from syncd.web.api_wire import Fault
 from syncd.web.pages.frame import READ_S, Ask, Frame
+from syncd.web.pages.letters import held_letters, order_of, product_of
 from syncd.web.pages.stock import MOST_TEXT
 
 ROWS: Final = 50
@@ -38,6 +39,7 @@ class Waiting:
             found = await store.read(lambda conn: lines(conn, text=text, after=last, limit=ROWS + 1))
             told = await store.read(tickets)
             persons = await store.read(lambda conn: escalations(conn, limit=MOST_PERSONS + 1))
+            letters = await store.read(held_letters)
         return {
             "lines": found[:ROWS],
             "text": text,
@@ -46,6 +48,7 @@ class Waiting:
             "tickets": sorted(told.items()),
             "persons": persons[:MOST_PERSONS],
             "more_persons": len(persons) > MOST_PERSONS,
+            "letters": [(one, product_of(one), order_of(one)) for one in letters],
         }
 
     async def read_one(self, ask: Ask) -> Mapping[str, Any]:
