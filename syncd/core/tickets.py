@@ -114,8 +114,8 @@ class Ticket:
     that look like order numbers of any channel, in their order; the text itself is not kept. `skus` are those that it
     may be about where the desk does not know which. `markers` are the events that it bears. `reachable` says that the
     desk can tell the customer. `asked_at` is when we last wrote to the customer, `replied_at` when the customer did.
-    `inbound` are messages of the customer, as many as this reading brought. `escalated` says that the desk has it marked
-    as one for a person. `solved_at` is when it was solved last, where the desk tells; `rating` is the customer's.
+    `inbound` are messages of the customer, as many as this reading brought. `escalated` says that the desk has it
+    marked as one for a person. `solved_at` is when it was solved last, where the desk tells; `rating` the customer gave.
     """
 
     ticket_id: TicketId
