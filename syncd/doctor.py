@@ -107,7 +107,11 @@ def examine(patient: Patient) -> list[Finding]:
     status, running = _running(patient)
     found.append(running)
     if settings is not None:
-        found += [_webhooks(patient, settings, status), *asyncio.run(_outside(patient, settings))]
+        found += [
+            *_strays(patient, status),
+            _webhooks(patient, settings, status),
+            *asyncio.run(_outside(patient, settings)),
+        ]
     return found
 
 
@@ -255,6 +259,16 @@ def _running(patient: Patient) -> tuple[Mapping[str, Any] | None, Finding]:
     if not daemon["ready"]:
         return status, patient.find("daemon", State.WARNING, "daemon.not_ready")
     return status, patient.find("daemon", State.OK, "daemon.ok", version=daemon["version"], epoch=daemon["epoch"])
+
+
+def _strays(patient: Patient, status: Mapping[str, Any] | None) -> Iterator[Finding]:
+    """Yield what is the matter with the listings of each channel, as the running daemon counts them."""
+    for account in (status or {}).get("accounts", ()):
+        for what in ("unmapped", "vanished"):
+            count = account["listings"][what]
+            if count:
+                check = f"listings.{account['name']}"
+                yield patient.find(check, State.WARNING, f"listings.{what}", count=count, account=account["name"])
 
 
 def _webhooks(patient: Patient, settings: Settings, status: Mapping[str, Any] | None) -> Finding:

@@ -17,6 +17,8 @@ from syncd.core.terms import SECOND_US, CancelledBy, Instant
 DAY_US: Final = 86_400 * SECOND_US
 WARN: Final = 0.6
 """The part of a limit from which a person is warned, and from which less is risked."""
+LAST_STEP: Final = 0.8
+"""Which part of a limit counts as used up where one more cancel reaches it, though there was only one or so."""
 DEAREST: Final = 4.0
 """How many times as dear an oversold unit is on an account that has reached a limit."""
 
@@ -88,7 +90,7 @@ class Finding:
     """One rule's state. `value`, `forecast` and `limit` are shares for a rate, points, or orders; None: unknown.
 
     `count` of `total` orders were cancelled by the shop, of `unknown` more it is not known. `forecast` is the worst
-    that comes if every order at risk has to be cancelled.
+    that comes if every order at risk has to be cancelled, `step` what one more cancel adds (0: that depends).
     """
 
     name: str
@@ -99,6 +101,7 @@ class Finding:
     forecast: float | None
     limit: float | None
     rate: bool = False
+    step: float = 0.0
 
     @property
     def used(self) -> float:
@@ -111,11 +114,16 @@ class Finding:
         return self.forecast / self.limit if self.limit and self.forecast is not None else 0.0
 
     @property
+    def last(self) -> bool:
+        """Say whether the shop has cancelled and one cancel more reaches the limit."""
+        return bool(self.limit and self.step and self.value) and (self.value or 0.0) + self.step >= (self.limit or 0.0)
+
+    @property
     def level(self) -> Level:
         """Say whether a person has to know."""
         if self.used >= 1.0:
             return Level.OVER
-        return Level.WARNED if self.used >= WARN or self.coming >= 1.0 else Level.GOOD
+        return Level.WARNED if self.used >= WARN or self.coming >= 1.0 or self.last else Level.GOOD
 
 
 def days_needed(rules: Sequence[ConductRule]) -> int:
@@ -134,7 +142,7 @@ def judge(rule: ConductRule, past: Past, *, now: Instant) -> Finding:
 
 def caution(findings: Sequence[Finding]) -> float:
     """Return how many times as dear an oversold unit is on this account: 1.0 while all is well, at most DEAREST."""
-    worst = max((max(one.used, min(one.coming, 1.0)) for one in findings), default=0.0)
+    worst = max((max(one.used, min(one.coming, 1.0), LAST_STEP * one.last) for one in findings), default=0.0)
     return 1.0 + (DEAREST - 1.0) * min(1.0, max(0.0, (worst - WARN) / (1.0 - WARN)))
 
 
@@ -186,6 +194,7 @@ def _run(rule: CancelRun, past: Past, now: Instant) -> Finding:
         value=float(len(mine)),
         forecast=float(len(mine) + past.at_risk),
         limit=float(rule.limit),
+        step=1.0,
     )
 
 
@@ -200,6 +209,7 @@ def _points(rule: CancelPoints, past: Past, now: Instant) -> Finding:
         value=float(rule.each * len(mine)),
         forecast=float(rule.each * (len(mine) + past.at_risk)),
         limit=float(rule.limit),
+        step=float(rule.each),
     )
 
 

@@ -115,7 +115,7 @@ class Ticket:
     may be about where the desk does not know which. `markers` are the events that it bears. `reachable` says that the
     desk can tell the customer. `asked_at` is when we last wrote to the customer, `replied_at` when the customer did.
     `inbound` are messages of the customer, as many as this reading brought. `escalated` says that the desk has it
-    marked as one for a person. `solved_at` is when it was solved last, where the desk tells; `rating` the customer gave.
+    marked as one for a person. `solved_at` is when it was solved last, where the desk tells; `rating` is theirs.
     """
 
     ticket_id: TicketId

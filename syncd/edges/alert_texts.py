@@ -74,6 +74,14 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
             sentence="{account}: order {order} is expected on {expected}, after its authorisation",
         ),
         "drift": Words(title="Number changed elsewhere", sentence="{account}: listing {listing} shows {seen}"),
+        "unmapped": Words(
+            title="Listings without a SKU",
+            sentence="{account}: {count} listings belong to no SKU and are not kept in step ({names})",
+        ),
+        "vanished": Words(
+            title="Listings are gone",
+            sentence="{account}: {count} listings are no longer in the catalogue and are not written ({names})",
+        ),
         "webhook_lost": Words(
             title="Webhooks missing",
             sentence="{account} does not send {topics}; orders still come by polling, only later",
@@ -125,6 +133,14 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
             sentence="{account}：注文{order}の入荷予定日{expected}は与信の期限より後です",
         ),
         "drift": Words(title="外部での数量変更", sentence="{account}：出品{listing}の表示は{seen}です"),
+        "unmapped": Words(
+            title="SKU未対応の出品",
+            sentence="{account}：{count}件の出品がSKUに対応付けられていないため、在庫を連動していません（{names}）",
+        ),
+        "vanished": Words(
+            title="消えた出品",
+            sentence="{account}：{count}件の出品がカタログから消え、書き込みを止めています（{names}）",
+        ),
         "webhook_lost": Words(
             title="Webhook未登録",
             sentence="{account}から{topics}が届きません。注文はポーリングで遅れて取得します",

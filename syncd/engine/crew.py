@@ -39,6 +39,7 @@ from syncd.engine.quiet import quiet_of
 from syncd.engine.sending import Sending
 from syncd.engine.shadow import Shadow
 from syncd.engine.shipdates import ShipDating
+from syncd.engine.strays import StrayWatch
 from syncd.engine.timekeeping import TimeKeeping
 from syncd.sdk.desk import Forgetting
 from syncd.sdk.features import AccountHealth, KeyExpiry, LateOutcomes, Notices, Proofs, ShipDates
@@ -103,6 +104,7 @@ def engine_loops(plant: Plant) -> list[Loop]:
         Loop(name="lags", stage=Stage.RELAY, run=LagWatch(plant).run),
         Loop(name="attending", stage=Stage.DISPATCH, run=partial(run_attending, plant)),
         Loop(name="exposure", stage=Stage.READERS, run=Lookout(plant, Planner(plant)).run),
+        Loop(name="strays", stage=Stage.READERS, run=StrayWatch(plant).run),
         Loop(name="incidents", stage=Stage.READERS, run=IncidentWatch(plant).run),
         Loop(name="hidden", stage=Stage.READERS, run=HiddenWatch(plant).run),
     ]

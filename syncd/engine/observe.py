@@ -81,6 +81,7 @@ def _touch_sku(work: Work, listing: Listing) -> None:
 
 def _vanish(work: Work, listing: Listing, at: Instant) -> None:
     listing.vanished, listing.target, listing.seen, listing.seen_at = True, None, None, at
+    listing.base, listing.stale = None, False
     work.stir(listing)
 
 

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from sqlalchemy import Connection
+
 from syncd.core.escalation import Lexicon
-from syncd.core.terms import AccountId, Instant
+from syncd.core.terms import AccountId, Instant, SkuId
 from syncd.core.tickets import DeskId
 from syncd.engine.channels import Roster
 from syncd.engine.desks import Desks
 from syncd.engine.errands import Errands
+from syncd.engine.foretelling import foretold
 from syncd.engine.intake import Intake
 from syncd.engine.rules import House
 from syncd.engine.work import Hint
 from syncd.letters import Texts, load_texts
 from syncd.sdk.channel import Clock
 from syncd.settings import Settings
+from syncd.store.ledger import Shelf
 from syncd.store.session import Store
 
 
@@ -69,6 +73,10 @@ class Plant:
         account = self.roster.get(name)
         if account is not None:
             account.wake(hint)
+
+    def foretold(self, conn: Connection, shelves: Mapping[SkuId, Shelf], opened: Collection[SkuId]) -> dict[int, int]:
+        """Return the targets that listings would have with these balances, by id; nothing is kept."""
+        return foretold(conn, shelves, opened=opened, house=self.house, now=self.clock.now())
 
     def account(self, name: str) -> AccountId | None:
         """Return the account of this name, None when there is none."""

@@ -181,6 +181,11 @@ class Work:
         if fresh:
             self._shelves.update(ledger.shelves(self.conn, fresh))
 
+    def suppose(self, shelves: Mapping[SkuId, Shelf], opened: Collection[SkuId]) -> None:
+        """Decide as if SKUs had these balances and these were counted: for what is only asked and never written."""
+        self._shelves.update(shelves)
+        self.opened.update(opened)
+
     def load_opened(self, ids: Collection[SkuId]) -> None:
         """Have the units of these SKUs that one channel alone shows, for those who wait there."""
         self.opened_for = waiting.opened_for(self.conn, ids)

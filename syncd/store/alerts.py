@@ -35,6 +35,8 @@ KINDS: Final = frozenset(
         "disk",
         "oversell",
         "drift",
+        "unmapped",
+        "vanished",
         "webhook_lost",
         "webhook_out",
         "desk_down",

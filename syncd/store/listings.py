@@ -284,8 +284,13 @@ def set_active(conn: Connection, listing_id: int, *, active: bool) -> None:
 
 
 def vanish(conn: Connection, account: AccountId, *, before: Instant, now: Instant) -> int:
-    """Note listings that a finished catalogue read did not show; return how many are new."""
+    """Note listings that a finished catalogue read did not show; return how many are new.
+
+    Nobody watches their numbers from now on: what was believed of them is forgotten, so that they are read first when
+    they come back.
+    """
     c = _LISTING.c
     old = and_(c.account == account, c.vanished_at.is_(None), or_(c.catalogued_at < before, c.catalogued_at.is_(None)))
-    gone = {"vanished_at": now, "lane": None, "due_at": None, "target": None}
+    unknown = dict.fromkeys(("lane", "due_at", "target", "base", "base_from", "base_until", "low", "high"))
+    gone = {"vanished_at": now, "stale": False, **unknown}
     return conn.execute(update(_LISTING).where(old).values(**gone)).rowcount

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, select
 
-from syncd.core.exposure import PolicyLike
 from syncd.core.terms import AccountId, Instant, Location, SkuId
 from syncd.store import ledger, listings
 from syncd.store.ledger import Balance, Kits, Shelf
 from syncd.store.listings import Listing
 from syncd.store.rows import BalanceRow, KitRow, OrderLineRow, OrderRow, SkuRow
-from syncd.store.rows_exposure import PolicyRow
 from syncd.store.statements import table
 
 _SKU = table(SkuRow)
@@ -22,7 +20,6 @@ _KIT = table(KitRow)
 _BALANCE = table(BalanceRow)
 _ORDER = table(OrderRow)
 _LINE = table(OrderLineRow)
-_POLICY = table(PolicyRow)
 
 EVERYTHING = 1 << 40
 """A page that holds all listings."""
@@ -62,7 +59,6 @@ class Situation:
     skus: Mapping[SkuId, SkuHead]
     kits: Kits
     shelves: Mapping[SkuId, Shelf]
-    policies: Mapping[SkuId, Mapping[str, PolicyLike]]
     listings: Sequence[Listing]
     promises: Mapping[tuple[AccountId, SkuId], Sequence[Promise]]
     strays: Sequence[Stray]
@@ -76,7 +72,6 @@ def situation(conn: Connection) -> Situation:
         skus=_skus(conn),
         kits=ledger.kits(conn, set(conn.execute(select(_KIT.c.kit_id)).scalars())),
         shelves=_shelves(conn),
-        policies=_policies(conn),
         listings=[listing for listing in found if not listing.vanished],
         promises=promises,
         strays=strays,
@@ -96,13 +91,6 @@ def _shelves(conn: Connection) -> dict[SkuId, Shelf]:
         select(b.sku_id, b.location, b.on_hand, b.committed, b.held)
     ):
         found[SkuId(sku_id)][Location(location)] = Balance(on_hand, committed, held)
-    return found
-
-
-def _policies(conn: Connection) -> dict[SkuId, dict[str, PolicyLike]]:
-    found: dict[SkuId, dict[str, PolicyLike]] = defaultdict(dict)
-    for row in conn.execute(select(_POLICY)).mappings():
-        found[SkuId(row["sku_id"])][row["account"]] = PolicyRow(**row)
     return found
 
 

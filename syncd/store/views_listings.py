@@ -6,8 +6,9 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
+from syncd.core.terms import AccountId, Instant
 from syncd.store import accounts
 from syncd.store.rows import BalanceRow, BrakeRow, DriftRow, KitRow, ListingRow, SkuRow
 from syncd.store.statements import table
@@ -102,6 +103,40 @@ def listings(conn: Connection, asked: ListingFilter, *, after: int = 0, limit: i
         if wanted is not None:
             where.append(condition if wanted else ~condition)
     return listing_views(conn, *where, limit=limit)
+
+
+NAMED = 5
+"""Listings that are named where many are counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strays:
+    """How many listings of an account belong to no SKU or went from the channel lately, and the first few of each."""
+
+    unmapped: int = 0
+    vanished: int = 0
+    unmapped_names: tuple[str, ...] = ()
+    vanished_names: tuple[str, ...] = ()
+
+
+def strays(conn: Connection, account: AccountId, *, since: Instant) -> Strays:
+    """Count the listings of an account without a SKU, and those that vanished at `since` or later."""
+    c = _LISTING.c
+    unmapped = and_(c.account == account, c.vanished_at.is_(None), c.sku_id.is_(None))
+    vanished = and_(c.account == account, c.vanished_at >= since)
+    counts = select(func.count().filter(unmapped), func.count().filter(vanished)).where(c.account == account)
+    first, second = conn.execute(counts).one()
+    return Strays(
+        unmapped=first,
+        vanished=second,
+        unmapped_names=_names(conn, unmapped) if first else (),
+        vanished_names=_names(conn, vanished) if second else (),
+    )
+
+
+def _names(conn: Connection, where: ColumnElement[bool]) -> tuple[str, ...]:
+    query = select(_LISTING.c.remote_sku, _LISTING.c.remote_id).where(where).order_by(_LISTING.c.id).limit(NAMED)
+    return tuple(row.remote_sku or row.remote_id for row in conn.execute(query))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

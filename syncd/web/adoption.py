@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 from syncd.core import kits
-from syncd.core.allocate import split
-from syncd.core.exposure import Policy, overlay, pool_target
 from syncd.core.facts import Counted, CountRow
-from syncd.core.terms import UNPLACED, AccountId, Instant, Location, Sku, SkuId
+from syncd.core.terms import AccountId, Instant, Location, Sku, SkuId
 from syncd.store.ledger import Balance, Shelf
 from syncd.store.listings import Listing
 from syncd.store.views_adoption import Situation
@@ -20,9 +19,8 @@ from syncd.store.views_listings import fold
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Treatment:
-    """How an account is treated."""
+    """Where an account sells from."""
 
-    policy: Policy
     locations: tuple[Location, ...]
     location_map: Mapping[str, Location]
 
@@ -135,15 +133,21 @@ class Plan:
     counts: tuple[CountRow, ...]
 
 
-def make_plan(found: Situation, asked: Asked) -> Plan:
-    """Return the plan; nothing is changed by it."""
-    return _Planner(found, asked).plan()
+Foretell: TypeAlias = Callable[[Mapping[SkuId, Shelf], Collection[SkuId]], Mapping[int, int]]
+"""Says what listings would show, by id, with these balances and with these SKUs counted."""
+
+
+def make_plan(found: Situation, asked: Asked, foretell: Foretell) -> Plan:
+    """Return the plan; nothing is changed by it. What would be shown is what `foretell` decides."""
+    return _Planner(found, asked, foretell).plan()
 
 
 class _Planner:
-    def __init__(self, found: Situation, asked: Asked) -> None:
+    def __init__(self, found: Situation, asked: Asked, foretell: Foretell) -> None:
         self._found = found
         self._asked = asked
+        self._foretell = foretell
+        self._would: Mapping[int, int] = {}
         self._by_sku: dict[SkuId, list[Listing]] = defaultdict(list)
         for listing in found.listings:
             if listing.sku_id is not None:
@@ -158,6 +162,7 @@ class _Planner:
         openings = {sku_id: self._openings(sku_id) for sku_id in self._found.skus}
         for sku_id, rows in openings.items():
             self._open(sku_id, rows)
+        self._would = self._foretell(self._after, self._opened)
         planned = {sku_id: self._sku(sku_id, rows) for sku_id, rows in openings.items()}
         return Plan(
             skus=tuple(planned.values()),
@@ -231,7 +236,6 @@ class _Planner:
     def _sku(self, sku_id: SkuId, rows: Sequence[CountRow]) -> PlannedSku:
         head = self._found.skus[sku_id]
         usable = self._is_open(sku_id)
-        would = self._targets(sku_id) if usable else {}
         everywhere = {place for part, _ in self._parts(sku_id) for place in self._after[part]}
         return PlannedSku(
             sku=head.code,
@@ -240,7 +244,7 @@ class _Planner:
             opening=tuple(Opening(location=r.location, quantity=r.quantity, counted=r.counted) for r in rows),
             committed=sum(balance.committed for balance in self._after[sku_id].values()),
             available_after=self._available(sku_id, everywhere) if usable else None,
-            listings=tuple(_shown(listing, would.get(listing.id)) for listing in self._by_sku[sku_id]),
+            listings=tuple(_shown(listing, self._would.get(listing.id)) for listing in self._by_sku[sku_id]),
         )
 
     def _origin(self, sku_id: SkuId, rows: Sequence[CountRow]) -> Origin:
@@ -264,29 +268,6 @@ class _Planner:
             for part, units in self._parts(sku_id)
         ]
         return kits.available(sums) if sku_id in self._found.kits else sums[0][0]
-
-    def _targets(self, sku_id: SkuId) -> dict[int, int]:
-        """Return the target of each listing of a SKU, as the deciding room will find it."""
-        found: dict[int, int] = {}
-        for account, treatment in self._asked.accounts.items():
-            group = self._of(sku_id, account)
-            ambiguous = _ambiguous(group, treatment)
-            usable = [x for x in group if x.managed and x.id not in ambiguous and _is_placed(x, treatment)]
-            rows = self._found.policies.get(sku_id, {})
-            policy = overlay(treatment.policy, *(rows[name] for name in ("", account) if name in rows))
-            found.update(self._aim(sku_id, usable, treatment, policy))
-        return found
-
-    def _aim(self, sku_id: SkuId, group: list[Listing], treatment: Treatment, policy: Policy) -> dict[int, int]:
-        places: dict[tuple[Location, ...], list[int]] = defaultdict(list)
-        for listing in group:
-            places[(listing.location,) if listing.location else treatment.locations].append(listing.id)
-        everywhere = {location for where in places for location in where}
-        total = pool_target(self._available(sku_id, {*everywhere, UNPLACED}), policy)
-        if len(places) < 2:
-            return {listing_id: total for ids in places.values() for listing_id in ids}
-        parts = split(total, [self._available(sku_id, set(where)) for where in places])
-        return {i: part for ids, part in zip(places.values(), parts, strict=True) for i in ids}
 
     # --- what does not fit together ---
 
@@ -337,10 +318,6 @@ def _ambiguous(group: Sequence[Listing], treatment: Treatment) -> set[int]:
         if listing.managed:
             offers[listing.ref.remote_id].append(listing.id)
     return {listing_id for ids in offers.values() if len(ids) > 1 for listing_id in ids}
-
-
-def _is_placed(listing: Listing, treatment: Treatment) -> bool:
-    return not treatment.location_map or not listing.ref.remote_location or bool(listing.location)
 
 
 def _of_group(sku: str, account: AccountId, group: Sequence[Listing], treatment: Treatment) -> Iterator[Mismatch]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Final
 
 import msgspec
@@ -113,7 +114,6 @@ def _counts(plant: Plant, body: AdoptBody, now: Instant) -> tuple[CountRow, ...]
 async def _plan(plant: Plant, *, believe: str, counts: tuple[CountRow, ...], now: Instant) -> Plan:
     accounts = {
         name: Treatment(
-            policy=account.rules.policy,
             locations=account.rules.locations,
             location_map=account.rules.location_map,
         )
@@ -124,7 +124,7 @@ async def _plan(plant: Plant, *, believe: str, counts: tuple[CountRow, ...], now
 
     def work(conn: Connection) -> Plan:
         # In the reader's thread: with a million listings it takes seconds.
-        plan = make_plan(situation(conn), asked)
+        plan = make_plan(situation(conn), asked, partial(plant.foretold, conn))
         return replace(plan, mismatches=(*_unread(conn, accounts), *plan.mismatches))
 
     return await plant.store.read(work)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
+
+from sqlalchemy import Connection
 
 from syncd.core.conduct import Finding
 from syncd.core.escalation import Lexicon
@@ -13,12 +15,13 @@ from syncd.core.exposure import Policy
 from syncd.core.facts import Fact
 from syncd.core.lag import Figures
 from syncd.core.season import Season
-from syncd.core.terms import AccountId, Instant, Location, Outcome
+from syncd.core.terms import AccountId, Instant, Location, Outcome, SkuId
 from syncd.core.tickets import DeskId
 from syncd.letters import Texts
 from syncd.sdk.channel import Clock
 from syncd.sdk.features import CancelWish, HealthFigure, Inquiry, Key
 from syncd.settings import Settings
+from syncd.store.ledger import Shelf
 from syncd.store.outbox import Event
 from syncd.store.session import Store
 
@@ -277,6 +280,11 @@ class Plant(Protocol):
     @property
     def ready(self) -> asyncio.Event:
         """Return the event that the inbox of the last run is decided."""
+
+    def foretold(
+        self, conn: Connection, shelves: Mapping[SkuId, Shelf], opened: Collection[SkuId]
+    ) -> Mapping[int, int]:
+        """Return the targets that listings would have with these balances, by id; nothing is kept."""
 
     def uuid(self) -> str:
         """Return a new id."""

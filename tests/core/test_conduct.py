@@ -76,18 +76,18 @@ def test_a_rate_without_a_known_limit_warns_of_nothing() -> None:
     ("cancels", "shipped", "at_risk", "value", "level"),
     [
         ([], None, 0, 0, Level.GOOD),
-        ([cancel(1)], None, 0, 1, Level.GOOD),
+        ([cancel(1)], None, 0, 1, Level.WARNED),
         ([cancel(1)], None, 1, 1, Level.WARNED),
         ([cancel(1), cancel(29)], None, 0, 2, Level.OVER),
-        ([cancel(1), cancel(31)], None, 0, 1, Level.GOOD),
-        ([cancel(1), cancel(3)], 2.0, 0, 1, Level.GOOD),
+        ([cancel(1), cancel(31)], None, 0, 1, Level.WARNED),
+        ([cancel(1), cancel(3)], 2.0, 0, 1, Level.WARNED),
         ([cancel(1, ordered=4), cancel(3)], 2.0, 0, 0, Level.GOOD),
     ],
 )
 def test_a_run_ends_with_an_order_that_ships(
     cancels: list[Cancel], shipped: float | None, at_risk: int, value: int, level: Level
 ) -> None:
-    """Cancels in a row are those of orders placed after the last one that shipped."""
+    """Cancels in a row are those of orders placed after the last one that shipped; before the last one it is told."""
     shipped_at = None if shipped is None else NOW - round(shipped * DAY_US)
     found = judge(RUN, Past(cancels=cancels, orders=[3], shipped_at=shipped_at, at_risk=at_risk), now=NOW)
     assert (found.value, found.level) == (value, level)
@@ -127,6 +127,16 @@ def test_an_account_near_its_limit_risks_less(value: float, forecast: float, fac
     one = Finding(name="x", count=1, total=1, unknown=0, value=value, forecast=forecast, limit=1.0)
     assert caution([one]) == pytest.approx(factor)
     assert caution([]) == 1.0
+
+
+def test_the_last_cancel_before_a_limit_makes_an_oversell_dearer() -> None:
+    """After the first of two cancels in a row an oversold unit costs more there; points that leave room do not."""
+    run = judge(RUN, Past(cancels=[cancel(1)], orders=[3]), now=NOW)
+    assert (run.last, caution([run])) == (True, pytest.approx(2.5))
+    points = judge(POINTS, Past(cancels=[cancel(1)], orders=[3]), now=NOW)
+    assert (points.last, caution([points])) == (False, 1.0)
+    twice = judge(POINTS, Past(cancels=[cancel(1), cancel(2)], orders=[3]), now=NOW)
+    assert (twice.last, caution([twice])) == (True, pytest.approx(1.0 + 3.0 * (30 / 35 - 0.6) / 0.4))
 
 
 def test_as_many_days_are_read_as_a_rule_looks_at() -> None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from adapters.amazon import channel as amazon
+from adapters.rakuten import channel as rakuten
 from syncd.core.conduct import CancelPoints, CancelRate, CancelRun, Level
 from syncd.core.terms import AccountId, CancelledBy
 from syncd.engine.conduct import KIND, LOOK_S
@@ -80,7 +85,8 @@ def test_own_cancels_are_counted_and_warned_of(quick_path: Path) -> None:
         assert world.plant.house.caution(ONE) == 1.0
         double.strike(names[2], CancelledBy.SELLER)
         await asyncio.sleep(NOW_S)
-        assert levels(world) == {"rate": (0.25, "good"), "run": (1.0, "good"), "points": (15.0, "good")}
+        assert levels(world) == {"rate": (0.25, "good"), "run": (1.0, "warned"), "points": (15.0, "good")}
+        assert await standing(world) == {"one/run"}, "the second in a row would be one too many"
         double.strike(names[3], CancelledBy.SELLER)
         await asyncio.sleep(NOW_S)
         assert levels(world) == {"rate": (0.5, "over"), "run": (2.0, "over"), "points": (30.0, "warned")}
@@ -88,7 +94,7 @@ def test_own_cancels_are_counted_and_warned_of(quick_path: Path) -> None:
         assert world.plant.house.caution(ONE) == 4.0
         assert {one.unknown for one in world.plant.roster[ONE].conduct.findings} == {1}  # type: ignore[union-attr]  # it was found
         told = await world.plant.store.read(lambda conn: outbox.waiting(conn, "mqtt", after_id=0, limit=1_000))
-        assert sum(one.type == "conduct" for one in told) == 3
+        assert sum(one.type == "conduct" for one in told) == 4
 
     tell(quick_path, Strict, story)
 
@@ -131,3 +137,47 @@ def _done(conn: object, name: str, body: bytes, now: int) -> None:
     values = {"account": ONE, "remote_id": name, "kind": ActionKind.CANCEL, "key": f"key-{name}", "body": body}
     actions.intend(conn, actor="test", now=now, **values)  # type: ignore[arg-type]  # a table of values
     actions.end(conn, f"key-{name}", state=OutcomeKind.APPLIED, reason="", now=now)  # type: ignore[arg-type]  # a connection
+
+
+@pytest.mark.parametrize(
+    ("rules", "strikes", "warned_at", "over_at"),
+    [
+        (amazon.CONDUCT[:1], 4, 2, 3),
+        (amazon.CONDUCT[1:], 3, 1, 2),
+        (rakuten.CONDUCT, 4, 2, 3),
+        ((CancelRate(name="cancel_rate", days=30, limit=0.03),), 4, 2, 3),
+    ],
+    ids=["amazon rate", "amazon run", "rakuten points", "qoo10 rate"],
+)
+def test_each_channels_own_rule_warns_once_ahead_and_lowers_what_is_risked(
+    quick_path: Path, rules: tuple[Any, ...], strikes: int, warned_at: int, over_at: int
+) -> None:
+    """Of 100 orders the shop cancels some: told once, before the limit, and an oversell costs more from then on."""
+
+    class Own(Strict):
+        @property
+        def profile(self) -> Profile:
+            return replace(super().profile, conduct=rules)
+
+    async def story(world: World, double: Strict) -> None:
+        await world.count(a_1=500)
+        await world.go()
+        await asyncio.sleep(60)
+        names = [double.sell() for _ in range(100)]
+        await asyncio.sleep(60)
+        dearer = []
+        for number in range(strikes):
+            double.strike(names[-1 - number], CancelledBy.SELLER)
+            await asyncio.sleep(2 * NOW_S)
+            (finding,) = world.plant.roster[ONE].conduct.findings  # type: ignore[union-attr]  # it was found
+            struck = number + 1
+            level = Level.OVER if struck >= over_at else Level.WARNED if struck >= warned_at else Level.GOOD
+            assert (struck, finding.level) == (struck, level)
+            dearer.append(world.plant.house.caution(ONE))
+        assert dearer == sorted(dearer)
+        assert [factor > 1.0 for factor in dearer] == [number + 1 >= warned_at for number in range(strikes)]
+        told = await world.plant.store.read(lambda conn: outbox.waiting(conn, "alerts", after_id=0, limit=1_000))
+        assert sum(KIND in one.key for one in told) == 1, "warned of once"
+        assert await standing(world) == {f"one/{rules[0].name}"}
+
+    tell(quick_path, Own, story)

@@ -16,7 +16,7 @@ from syncd.settings import ChannelSettings
 from syncd.store import accounts
 from syncd.web.api import control_app, control_socket
 from tests.web.conftest import Api
-from tests.web.rig import Rig, running, served
+from tests.web.rig import Rig, running, served, settings_of
 
 
 def plan_of(told: dict[str, Any], sku: str) -> dict[str, Any]:
@@ -166,6 +166,39 @@ async def test_locations_are_opened_each(two_places: tuple[Rig, Api]) -> None:
     await api.post("/adopt", {"believe": "shop", "apply": True})
     found = (await api.get("/stock/A"))[1]["listings"]
     assert {(row["remote_id"], row["remote_location"]): row["target"] for row in found} == shown
+
+
+@pytest.fixture
+async def adaptive(tmp_path: Path) -> AsyncIterator[tuple[Rig, Api]]:
+    settings = settings_of(tmp_path, ["shop", "mall"])
+    settings = replace(settings, policy=replace(settings.policy, exposure="adaptive", loss=2_500))
+    async with running(tmp_path, settings=settings) as rig:
+        path = rig.plant.settings.daemon.socket_path
+        connector = aiohttp.UnixConnector(str(path))
+        app, sock = control_app(rig.plant), control_socket(path)
+        async with served(app, sock=sock), aiohttp.ClientSession(connector=connector) as session:
+            yield rig, Api(session, "http://syncd")
+
+
+async def test_a_plan_follows_the_exposure_in_force(adaptive: tuple[Rig, Api]) -> None:
+    """With adaptive exposure and a good that sells fast the plan tells the numbers that are written after `go`."""
+    rig, api = adaptive
+    await rig.catalogue("shop", ("r1", "A"), ("r2", "SET"))
+    await rig.catalogue("mall", ("m1", "A"))
+    await rig.know("A", SET={"A": 2})
+    for number in range(60):
+        await rig.order("shop" if number % 3 else "mall", str(number), ("r1" if number % 3 else "m1", "A", 1))
+        rig.clock.instant += 10_000_000
+    await rig.see("shop", r1=5, r2=2)
+    await rig.see("mall", m1=5)
+    asked = {"rows": [{"sku": "A", "quantity": 5}], "counted": "available"}
+    _, told = await api.post("/adopt", asked)
+    would = {row["remote_id"]: row["would_show"] for plan in told["skus"] for row in plan["listings"]}
+    assert plan_of(told, "A")["available_after"] == 5
+    assert min(would["r1"], would["m1"]) < 5, "the story is of a number that the pool would not show"
+    await api.post("/adopt", asked | {"apply": True})
+    found = [row for code in ("A", "SET") for row in (await api.get(f"/stock/{code}"))[1]["listings"]]
+    assert {row["remote_id"]: row["target"] for row in found} == would
 
 
 async def test_several_locations_without_a_map_are_named(rig: Rig, api: Api) -> None:
