@@ -8,7 +8,7 @@ import io
 from codecs import BOM_UTF8
 from collections.abc import Iterable
 from dataclasses import fields
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -16,13 +16,12 @@ from aiohttp import web
 from msgspec import Meta
 
 from syncd.core.escalation import Reason
-from syncd.core.terms import SECOND_US
 from syncd.core.ticketfigures import SPAN, By, Row
 from syncd.core.waitlist import ReleaseFact
-from syncd.settings.windows import read_zone
-from syncd.store.views_figures import Window, window_of
+from syncd.store.views_figures import Window
 from syncd.store.views_tickets import EscalationView, escalations, ticket_figures
 from syncd.web.api_facts import Said, submit
+from syncd.web.api_figures import shop_window
 from syncd.web.api_shape import Decided, Page, shaped
 from syncd.web.api_wire import Answer, Route, Service, body_of, query_of
 from syncd.web.plant import Plant
@@ -136,17 +135,10 @@ async def get_figures_csv(service: Service, request: web.Request) -> Answer:
 
 
 async def _read(plant: Plant, asked: FigureQuery) -> tuple[Window, list[FigureRow]]:
-    window = window_now(plant, days=asked.days)
+    window = shop_window(plant, days=asked.days)
     async with asyncio.timeout(READ_S):
         found = await plant.store.read(lambda conn: ticket_figures(conn, window, by=asked.by, sku=asked.sku))
     return window, [figure_row(row) for row in found]
-
-
-def window_now(plant: Plant, *, days: int) -> Window:
-    """Return the last days by the clocks of the shop."""
-    now = plant.clock.now()
-    here = datetime.fromtimestamp(now / SECOND_US, tz=read_zone(plant.settings.pages.zone)).utcoffset()
-    return window_of(now, days=days, offset_us=0 if here is None else int(here.total_seconds()) * SECOND_US)
 
 
 def day_text(day: int) -> str:
