@@ -22,7 +22,7 @@ from syncd.core.brake import BrakeRule
 from syncd.core.escalation import Lexicon
 from syncd.core.facts import Fact
 from syncd.core.restock import Line
-from syncd.core.terms import SECOND_US, UNPLACED, Location
+from syncd.core.terms import SECOND_US, UNPLACED, AccountId, Location
 from syncd.core.tickets import DeskId, Language
 from syncd.edges.alerts import alert_sink
 from syncd.edges.mqtt import Mqtt
@@ -261,6 +261,7 @@ def wait_rules(plant: Plant) -> WaitRules:
         desk=DeskId(rules.desk) if rules.desk in open_there else only,
         desks=frozenset(desks),
         escalation=escalation_limits(limits),
+        homes={name: AccountId(found.settings.account) for name, found in desks.items() if found.settings.account},
     )
 
 

@@ -30,8 +30,12 @@ def test_a_desk_at_which_only_customers_open_tickets_is_never_chosen(
     """The desk of the settings opens tickets, else the only one that can; without such a one nobody does."""
     settings = SimpleNamespace(waitlist=Waitlist(desk=named), letters=Letters())
     open_ = {
-        DeskId(name): SimpleNamespace(desk=SimpleNamespace(profile=DeskProfile(opens=opens)))
+        DeskId(name): SimpleNamespace(
+            desk=SimpleNamespace(profile=DeskProfile(opens=opens)), settings=SimpleNamespace(account=f"{name}-shop")
+        )
         for name, opens in desks.items()
     }
     plant = SimpleNamespace(settings=cast("Settings", settings), desks=open_)
-    assert wait_rules(cast("Any", plant)).desk == chosen
+    rules = wait_rules(cast("Any", plant))
+    assert rules.desk == chosen
+    assert rules.homes == {name: f"{name}-shop" for name in desks}

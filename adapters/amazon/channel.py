@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from adapters.amazon import order_feed
+from adapters.amazon import order_feed, screens
 from adapters.amazon.account_health import AccountHealthReader
 from adapters.amazon.api import Api
 from adapters.amazon.cancels import Canceller
@@ -111,6 +111,11 @@ class AmazonChannel:
         return await self._writer.push(writes)
 
     # --- features ------------------------------------------------------------------------------------------------
+
+    def order_screen(self, order_id: str, number: str) -> str:
+        """Return where a person finds an order: the page of Seller Central for Japan."""
+        del number
+        return screens.order_screen(order_id)
 
     def push_delay_s(self) -> float:
         """Return seconds until a patch would be sent at once."""

@@ -101,6 +101,9 @@ def render(doc: TicketDoc, letter: Letter, *, event: str, sender: Sender, now: I
         mail["References"] = " ".join(doc.thread[-MOST_REFERENCES:])
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
+    if letter.leave_url:
+        mail["List-Unsubscribe"] = f"<{letter.leave_url}>"
+        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058, section 3.1
     mail.set_content(letter.body, cte="base64")
     mail["Content-Language"] = {"ja": "ja", "en": "en", "zh": "zh-Hans"}[letter.language]
     return bytes(mail)

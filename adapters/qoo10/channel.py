@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
 
-from adapters.qoo10 import feed, health, keys
+from adapters.qoo10 import feed, health, keys, screens
 from adapters.qoo10.api import ALL_GOODS, SHIPPING, Api
 from adapters.qoo10.listing_reader import ListingReader
 from adapters.qoo10.order_reader import OrderReader
@@ -113,6 +113,11 @@ class Qoo10Channel:
         return await self._writer.push(writes)
 
     # --- features ------------------------------------------------------------------------------------------------
+
+    def order_screen(self, order_id: str, number: str) -> str:
+        """Return where a person finds an order: the front page of QSM, for no address of a single order is known."""
+        del order_id, number
+        return screens.FRONT
 
     def push_delay_s(self) -> float:
         """Return seconds until a push would be sent at once."""

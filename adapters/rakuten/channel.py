@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, time
 
-from adapters.rakuten import cancels, feed, goods, health, inquiries, notices, orders, stock, wire
+from adapters.rakuten import cancels, feed, goods, health, inquiries, notices, orders, screens, stock, wire
 from adapters.rakuten.api import Function, Rms, is_open
 from adapters.rakuten.order_reader import OrderReader
 from adapters.rakuten.pages import Pages
@@ -117,6 +117,11 @@ class RakutenChannel:
         return await self._writer.push(writes)
 
     # --- features ------------------------------------------------------------------------------------------------
+
+    def order_screen(self, order_id: str, number: str) -> str:
+        """Return where a person finds an order: its page in RMS."""
+        del number
+        return screens.order_screen(order_id)
 
     def push_delay_s(self) -> float:
         """Return seconds until a push would be sent at once."""

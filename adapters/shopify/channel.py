@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from adapters.shopify import health, subscriptions, webhooks, wire
+from adapters.shopify import health, screens, subscriptions, webhooks, wire
 from adapters.shopify.catalogue import Known
 from adapters.shopify.documents import HEALTH, LIST_PAGE, ORDERS_PAGE, SET_QUANTITIES
 from adapters.shopify.graphql import WRITE_TOTAL_S, GraphQL
@@ -103,6 +103,11 @@ class ShopifyChannel:
         return await self._writer.push(writes)
 
     # --- features ------------------------------------------------------------------------------------------------
+
+    def order_screen(self, order_id: str, number: str) -> str:
+        """Return where a person finds an order: its page in the shop's admin; none for a shop without a name."""
+        del number
+        return screens.order_screen(self._settings.shop, order_id)
 
     def push_delay_s(self) -> float:
         """Return seconds until a push would be sent at once."""

@@ -146,12 +146,16 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A text for the customer, whole: nothing is left to fill in."""
+    """A text for the customer, whole: nothing is left to fill in.
+
+    `leave_url` is where its reader leaves the list by one click (RFC 8058), empty for who is on none.
+    """
 
     kind: MessageKind
     language: Language
     subject: str
     body: str
+    leave_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

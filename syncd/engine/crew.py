@@ -27,6 +27,7 @@ from syncd.engine.judging import HealthWatch
 from syncd.engine.keywatch import KeyWatch
 from syncd.engine.lagwatch import LagWatch, take_up_lags
 from syncd.engine.late import LateEnds
+from syncd.engine.linking import Links, screens_of
 from syncd.engine.lookout import Lookout, take_up_demand
 from syncd.engine.loops import Loop, Stage
 from syncd.engine.maintenance import run_maintenance
@@ -159,7 +160,8 @@ def desk_loops(plant: Plant, desk: OpenDesk) -> list[Loop]:
         loops.append(Loop(name=f"forgetting.{desk.name}", stage=Stage.EDGES, run=run))
     if not plant.house.shadow:
         language = plant.house.waiting.language
-        drafting = Drafting(desk.desk.profile, texts=plant.texts, language=language)
+        links = Links(public_url=plant.settings.http.public_url, key=plant.proof_key, screens=screens_of(plant.roster))
+        drafting = Drafting(desk.desk.profile, texts=plant.texts, language=language, links=links)
         sending = Sending(
             desk,
             store=plant.store,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
@@ -20,6 +21,7 @@ from syncd.core.tickets import (
     TicketStatus,
 )
 from syncd.core.waitlist import WaitFact
+from syncd.engine.linking import About, Links
 from syncd.letters import Texts
 from syncd.sdk.desk import DeskProfile
 from syncd.store import inbox, waiting
@@ -30,20 +32,32 @@ from syncd.store.tickets import KnownTicket
 class Drafting:
     """Fills in the texts of one desk's changes."""
 
-    def __init__(self, profile: DeskProfile, *, texts: Texts, language: Language) -> None:
+    def __init__(self, profile: DeskProfile, *, texts: Texts, language: Language, links: Links | None = None) -> None:
         self._profile = profile
         self._texts = texts
         self._language = language
+        self._links = links or Links()
 
     def owns(self, change: Change) -> bool:
         """Say whether the desk sends this message by a rule of its own."""
         return bool(change.message) and MessageKind(change.message) in self._profile.owns
 
-    def letter(self, change: Change) -> Letter | None:
+    def letter(self, change: Change, about: About | None = None) -> Letter | None:
         """Return the letter of a change, None where it has none of ours; raises RejectedError as texts do."""
         if not change.message or self.owns(change):
             return None
-        return self._texts.letter(MessageKind(change.message), self.language_of(change.content), change.content.values)
+        leave_url, values = self._links.leave(about), change.content.values
+        words = {**values, "leave_url": leave_url} if leave_url else values
+        letter = self._texts.letter(MessageKind(change.message), self.language_of(change.content), words)
+        return replace(letter, leave_url=leave_url)
+
+    def note(self, change: Change, about: About | None, *, draft: bool) -> str:
+        """Return the note of a change; who has to act by hand is shown where the order is."""
+        content = change.content
+        link = self._links.screen(about) if draft or (content.priority and not change.message) else ""
+        number = "" if about is None else about.entry.order_number
+        shown = f"syncd: order {number} is found here, to write to its customer by hand: {link}" if link else ""
+        return "\n".join(part for part in (content.note, shown) if part)
 
     def reaches(self, change: Change, ticket: KnownTicket | None, contact: Contact | None) -> bool:
         """Say whether a change lets its customer hear something: by a letter of ours, or by a rule of the desk."""
@@ -57,12 +71,15 @@ class Drafting:
         """Return the language of a customer; where it is not known, the shop's."""
         return Language(content.language) if content.language else self._language
 
-    def update(self, change: Change, ticket: KnownTicket, *, held_back: bool = False) -> TicketChange:
+    def update(
+        self, change: Change, ticket: KnownTicket, about: About | None = None, *, held_back: bool = False
+    ) -> TicketChange:
         """Return a change of a ticket, its letter as a draft where it is `held_back`.
 
         Raises RejectedError where its letter cannot be written.
         """
-        content, letter = change.content, self.letter(change)
+        content, letter = change.content, self.letter(change, about)
+        draft = letter is not None and (held_back or not (ticket.reachable and self._profile.sends))
         return TicketChange(
             ticket_id=ticket.ticket_id,
             event=change.event,
@@ -75,24 +92,27 @@ class Drafting:
             expected=content.expected,
             amount=content.amount or None,
             priority=Priority(content.priority) if content.priority else None,
-            note=content.note,
+            note=self.note(change, about, draft=draft),
             letter=letter,
-            draft=letter is not None and (held_back or not (ticket.reachable and self._profile.sends)),
+            draft=draft,
             escalated=content.escalated,
         )
 
-    def opening(self, change: Change, contact: Contact | None, *, held_back: bool = False) -> NewTicket:
+    def opening(
+        self, change: Change, contact: Contact | None, about: About | None = None, *, held_back: bool = False
+    ) -> NewTicket:
         """Return a ticket to be opened; without a contact it is a task for an agent, with the letter as a draft.
 
         One that is `held_back` has its letter as a draft too, and the mark of tickets that are for a person.
         """
-        content, letter = change.content, self.letter(change)
+        content, letter = change.content, self.letter(change, about)
         reached = contact is not None or bool(content.follow_up_of)
+        draft = letter is not None and (held_back or not (reached and self._profile.sends))
         return NewTicket(
             key=f"syncd-{change.key}",
             event=change.event,
             subject=content.subject or _subject(letter, content),
-            note=content.note,
+            note=self.note(change, about, draft=draft),
             state=TicketState(content.state) if content.state else TicketState.PENDING,
             sku=Sku(content.sku) if content.sku else None,
             quantity=content.quantity or 1,
@@ -103,7 +123,7 @@ class Drafting:
             priority=Priority(content.priority) if content.priority else Priority.NORMAL,
             contact=contact,
             letter=letter,
-            draft=letter is not None and (held_back or not (reached and self._profile.sends)),
+            draft=draft,
             escalated=held_back,
             follow_up_of=TicketId(content.follow_up_of) if content.follow_up_of else None,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,12 +18,13 @@ from syncd.engine.desks import OpenDesk
 from syncd.engine.drafting import Drafting, contacts
 from syncd.engine.endings import CLOSED, GONE
 from syncd.engine.intake import Intake
+from syncd.engine.linking import About
 from syncd.engine.quiet import QuietOf
 from syncd.engine.timing import nap
 from syncd.sdk.channel import Clock
 from syncd.sdk.desk import LateTicketOutcomes, PacedDesk
 from syncd.sdk.errors import ChannelError, ProtocolError, RejectedError, TransientError
-from syncd.store import changes, escalations, tickets
+from syncd.store import changes, escalations, tickets, waiting
 from syncd.store.changes import Change, ChangeKind, ChangeState
 from syncd.store.session import Store
 from syncd.store.tickets import KnownTicket
@@ -48,7 +49,12 @@ class Batch:
     changes: tuple[Change, ...]
     tickets: Mapping[int, KnownTicket]
     contacts: Mapping[int, Contact]
+    about: Mapping[int, About]
     held_back: frozenset[int] = frozenset()
+
+    def about_of(self, change: Change) -> About | None:
+        """Return whom a change is about, None where no entry belongs to it."""
+        return None if change.entry_id is None else self.about.get(change.entry_id)
 
     def ticket_of(self, change: Change) -> KnownTicket | None:
         """Return the ticket that a change is of."""
@@ -138,7 +144,8 @@ class Sending:
                 ends.append(rejected(change, frozen, batch.name_of(change)))
                 continue
             try:
-                ready.append((change, self._drafting.update(change, ticket, held_back=change.id in batch.held_back)))
+                held_back, about = change.id in batch.held_back, batch.about_of(change)
+                ready.append((change, self._drafting.update(change, ticket, about, held_back=held_back)))
             except RejectedError as error:
                 ends.append(rejected(change, str(error), ticket.ticket_id))
         if ready:
@@ -177,8 +184,8 @@ class Sending:
         for change in batch.changes:
             contact = None if change.entry_id is None else batch.contacts.get(change.entry_id)
             try:
-                held_back = change.id in batch.held_back
-                ready.append((change, self._drafting.opening(change, contact, held_back=held_back)))
+                held_back, about = change.id in batch.held_back, batch.about_of(change)
+                ready.append((change, self._drafting.opening(change, contact, about, held_back=held_back)))
             except RejectedError as error:
                 ends.append(rejected(change, str(error), TicketId("")))
         if ready:
@@ -279,7 +286,16 @@ def _batch(conn: Connection, found: Sequence[Change]) -> Batch:
         tickets=tickets.by_id(conn, rows),
         contacts=contacts(conn, entries) if entries else {},
         held_back=frozenset(number for number, subject in letters.items() if subject in persons),
+        about=_about(conn, {change.entry_id for change in found if change.entry_id is not None}),
     )
+
+
+def _about(conn: Connection, entry_ids: Collection[int]) -> dict[int, About]:
+    known = waiting.entries(conn, entry_ids)
+    orders = tickets.order_ids(conn, {entry.order_row for entry in known.values() if entry.order_row is not None})
+    return {
+        number: About(entry=entry, order_id=orders.get(entry.order_row or 0, "")) for number, entry in known.items()
+    }
 
 
 def _openings(found: Iterable[Change]) -> list[Change]:

@@ -197,7 +197,7 @@ def _plain(known: KnownTicket, event: EventId, content: Content, *, entry_id: in
 
 def _join_sku(work: Work, ticket: Ticket, known: KnownTicket, sku: KnownSku) -> None:
     """Let a ticket that waits for a SKU without an order stand in its line."""
-    account = way_to_buy(work, sku.sku_id, None)
+    account = way_to_buy(work, sku.sku_id, work.house.waiting.homes.get(known.desk))
     if not account:
         return
     created = work.now if ticket.created_at is None else min(ticket.created_at, work.now)

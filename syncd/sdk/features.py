@@ -43,6 +43,7 @@ __all__ = [
     "PurchaseLimit",
     "Received",
     "Seal",
+    "SellerScreens",
     "ShipDates",
     "Undated",
     "Visibility",
@@ -278,6 +279,17 @@ class AccountHealth(Protocol):
 
     async def account_health(self) -> list[HealthFigure]:
         """Return the rates of the latest report; may take minutes."""
+
+
+@runtime_checkable
+class SellerScreens(Protocol):
+    """It is known where a person of the shop finds an order in the channel's own screens, to write to its customer."""
+
+    def order_screen(self, order_id: str, number: str) -> str:
+        """Return the address of the order's screen; where that is not known for sure, of the screen that finds it.
+
+        Empty where neither is known. It asks nobody, and holds no secret.
+        """
 
 
 # --- whose an order is --------------------------------------------------------------------------------------------

@@ -211,6 +211,10 @@ def check_desks(
     """Check `[desks.*]`: their names are nobody else's, and the desk that opens tickets is one of them."""
     for name in sorted(set(desks) & set(channels)):
         report.problem(report.place(f"desks.{name}"), "a channel has this name", "choose another one for the desk")
+    for name, desk in sorted(desks.items()):
+        if desk.account and desk.account not in channels:
+            place = report.place(f"desks.{name}", "account")
+            report.problem(place, f"no channel is called {desk.account!r}", "name one of [channels.*], or leave it out")
     if waitlist is not None and waitlist.desk and waitlist.desk not in desks:
         place = report.place("waitlist", "desk")
         report.problem(place, f"no desk is called {waitlist.desk!r}", "name one of [desks.*], or leave it empty")

@@ -83,5 +83,9 @@ class DeskSettings:
     poll_s: Annotated[float, Meta(ge=1.0, le=3_600.0)] = 60.0
     """Seconds between two reads of the tickets that changed."""
 
+    account: str = ""
+    """The channel on which those who ask here buy, such as the one whose inquiries are read. Empty: the first that
+    sells the goods."""
+
     settings: Any = None
     """The adapter's own settings: an instance of its `DeskAdapter.settings`; None while the desk is disabled."""

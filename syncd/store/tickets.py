@@ -232,6 +232,13 @@ def _lines_of(conn: Connection, order_rows: Sequence[int]) -> dict[int, tuple[tu
     return {order_id: tuple(rows) for order_id, rows in found.items()}
 
 
+def order_ids(conn: Connection, order_rows: Collection[int]) -> dict[int, str]:
+    """Return what channels call these orders, by our own numbers."""
+    query = select(_ORDER.c.id, _ORDER.c.remote_id).where(Among(_ORDER.c.id, "ids"))
+    rows = conn.execute(query, {"ids": listed(conn, order_rows)}) if order_rows else ()
+    return {row[0]: row[1] for row in rows}
+
+
 def needing_agents(conn: Connection, *, after: int = 0, limit: int = 100) -> list[KnownTicket]:
     """Return tickets that a person has to look at."""
     c = _TICKET.c

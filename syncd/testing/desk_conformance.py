@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from syncd.testing.desk_casebook import DeskCase
 from syncd.testing.desk_cases.changing import CREATE, UPDATE
+from syncd.testing.desk_cases.forgetting import FORGET
 from syncd.testing.desk_cases.reading import READING
 from syncd.testing.desk_cases.setup import PROVISION
 from syncd.testing.desk_cases.trouble import ACCESS, TROUBLE
@@ -30,7 +31,7 @@ from syncd.testing.stage import NotApplicable
 
 __all__ = ["DeskCase", "DeskKit", "NotApplicable", "desk_cases"]
 
-_GROUPS = (READING, UPDATE, CREATE, TROUBLE, WEBHOOKS, PROVISION, ACCESS)
+_GROUPS = (READING, UPDATE, CREATE, TROUBLE, WEBHOOKS, PROVISION, ACCESS, FORGET)
 
 
 def desk_cases() -> list[DeskCase]:

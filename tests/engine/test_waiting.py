@@ -415,6 +415,43 @@ def test_a_ticket_that_may_be_about_several_goods_is_shown_to_a_person(tell: Cal
     tell(story)
 
 
+def test_who_must_be_written_to_by_hand_is_shown_with_a_link(
+    tell: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A customer whom no desk reaches is an agent's task with the text and the seller's screen, and nobody is told."""
+    link = "https://seller.example/orders/"
+    monkeypatch.setattr(Double, "order_screen", lambda _self, order_id, _number: link + order_id, raising=False)
+
+    async def story(world: World, desk: DeskDouble) -> None:
+        names = await sell_short(world, 1, 2)
+        await receive(world, "A-1", 2)
+        await asyncio.sleep(60)
+        (task,) = desk.opened
+        assert (task.contact, task.draft, desk.letters) == (None, True, [])
+        assert f"{link}{names[1]}" in task.note
+        assert f"#{names[1]}" in task.note
+        (entry,) = await entries(world)
+        assert (entry.state, entry.told_at) == (S.RESTOCKED, None)
+
+    tell(story)
+
+
+def test_who_asks_at_a_channels_own_desk_buys_there(tell: Callable[..., Any]) -> None:
+    """A ticket of a desk that belongs to a channel waits at that channel, and it alone is opened for its customer."""
+
+    async def story(world: World, desk: DeskDouble) -> None:
+        await world.count(a_1=0)
+        await world.go()
+        desk.write(sku="A-1", state=S.PENDING)
+        await asyncio.sleep(60)
+        assert [entry.account for entry in await entries(world)] == ["two"]
+        await receive(world, "A-1", 1)
+        await asyncio.sleep(60)
+        assert numbers(world) == {"one": [0], "two": [1]}
+
+    tell(story, rules=WaitRules(homes={DeskId("desk"): AccountId("two")}))
+
+
 def test_a_closed_ticket_gets_a_follow_up(tell: Callable[..., Any]) -> None:
     """A message for a closed ticket opens a ticket that follows it, once."""
 

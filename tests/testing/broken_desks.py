@@ -23,6 +23,11 @@ from syncd.testing.desk_conformance import DeskKit
 Method = Callable[..., Any]
 
 
+async def forgets_nothing(_desk: Any, ticket_ids: Any) -> Any:
+    """Tell tickets as deleted that stay."""
+    return list(ticket_ids)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bug:
     """One bug: the methods of a desk that it replaces, or another writer."""

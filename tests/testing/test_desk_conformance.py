@@ -25,6 +25,7 @@ from tests.testing.broken_desks import (
     after,
     claims_what_it_does_not_know,
     creates_as,
+    forgets_nothing,
     forgets_what_is_there,
     found_with,
     instead,
@@ -45,6 +46,7 @@ from tests.testing.broken_desks import (
 )
 
 PLANTED: dict[str, list[Bug]] = {
+    "forget:a_deleted_ticket_leaves_nothing": [Bug(methods={"forget": forgets_nothing})],
     "create:what_cannot_be_opened_is_refused": [Bug(methods=profile_with(opens=False))],
     "reading:the_profile_is_sane": [Bug(methods=profile_with(max_update=0))],
     "reading:a_ticket_is_told_as_it_is": [

@@ -7,7 +7,6 @@ the entry. Whether an address is on a list already, or is one at all, no answer 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
 import re
 from base64 import urlsafe_b64encode
@@ -24,6 +23,7 @@ import structlog
 from aiohttp import web
 from sqlalchemy import Connection, select
 
+from syncd.core.leaving import SOURCE, keyed, leave_token, mark_of
 from syncd.core.proofs import ProofKind, normalised
 from syncd.core.terms import SECOND_US, Instant, Sku
 from syncd.core.tickets import Contact, Language, MessageKind
@@ -38,8 +38,6 @@ from syncd.web.orderpage.tries import Tries
 from syncd.web.plant import Plant
 
 BASE: Final = "/back"
-SOURCE: Final = "signup"
-"""Where entries of this page come from; with the key it makes them unique."""
 PENDING_US: Final = 86_400 * SECOND_US
 MOST_PENDING: Final = 10_000
 MOST_UNITS: Final = 20
@@ -50,7 +48,7 @@ DAY_S: Final = 86_400.0
 MINUTE_S: Final = 60.0
 MAILS_A_DAY: Final = 3
 """Mails to one address in a day: the page must not become a way to trouble somebody."""
-_LEAVE: Final = re.compile(r"([0-9a-f]{40})\.([0-9a-f]{40})")
+_LEAVE: Final = re.compile(r"[0-9a-f]{40}\.[0-9a-f]{40}")
 _KEY_MORE: Final = 12
 """Digits of a key behind its mark: somebody may sign up for the same thing again, once it has come."""
 _SKU: Final = table(SkuRow)
@@ -160,7 +158,7 @@ class SignUp:
 
     def _mail(self, pending: Pending, title: str, link: str) -> bytes:
         home = self._plant.settings.http.public_url.rstrip("/")
-        leave = f"{home}{BASE}/leave?t={self._leave_token(self._entry_mark(pending))}"
+        leave = f"{home}{BASE}/leave?t={leave_token(self._entry_mark(pending), key=self._key)}"
         values = {"product": title, "confirm_url": f"{home}{BASE}/confirm?t={link}", "leave_url": leave}
         letter = self._plant.texts.letter(MessageKind.SIGN_UP_CONFIRM, pending.language, values)
         mail = EmailMessage(policy=SMTP)
@@ -247,18 +245,14 @@ class SignUp:
         """Return what stands for an address and a SKU; it does not tell the address."""
         return self._mark(f"entry\n{pending.sku}\n{pending.mail}")
 
-    def _leave_token(self, mark: str) -> str:
-        return f"{mark}.{self._mark(f'leave {mark}')}"
-
     def _left_mark(self, token: str) -> str | None:
-        parts = _LEAVE.fullmatch(token)
-        if parts is None:
+        if not _LEAVE.fullmatch(token):
             return None
-        wanted = self._mark(f"leave {parts[1]}")
-        return parts[1] if hmac.compare_digest(parts[2], wanted) else None
+        mark = mark_of(token)
+        return mark if hmac.compare_digest(token, leave_token(mark, key=self._key)) else None
 
     def _mark(self, text: str) -> str:
-        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._key, digest_size=20).hexdigest()
+        return keyed(text, key=self._key)
 
     # --- showing ---
 
