@@ -262,5 +262,5 @@ def _units(conn: Connection, listing_ids: Collection[int]) -> dict[int, tuple[Sk
 
 def _moved_between(conn: Connection, ids: Collection[SkuId], since: Instant, until: Instant) -> bool:
     c = _MOVEMENT.c
-    query = select(c.id).where(c.sku_id.in_(list(ids)), c.recorded_at.between(since, until)).limit(1)
+    query = select(c.id).where(c.sku_id.in_(list(ids)), c.recorded_at > since, c.recorded_at <= until).limit(1)
     return conn.execute(query).first() is not None

@@ -1,0 +1,178 @@
+"""Each cause of a mass fall or rise is held for a person, what orders bring about never is; writes that were lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncd.core.facts import AccountFact, AccountState, BrakeFact, MappingFact, MappingRow, Verdict
+from syncd.core.terms import AccountId, ListingRef, Sku
+from syncd.engine.resettle import run_resettle
+from syncd.sdk.channel import Outcome, OutcomeKind, Profile, Write, WriteMode
+from syncd.settings import PolicyDefaults
+from syncd.store import accounts, alerts
+from syncd.store.views_history import resent_writes
+from syncd.testing.chance import SeededRandom
+from syncd.testing.loop import run_virtual
+from syncd.testing.loop import running as loop_running
+from tests.engine.double import Double
+from tests.engine.world import World, running
+
+ONE = AccountId("one")
+GOODS = 12
+Story = Callable[[World], Awaitable[Any]]
+
+
+def played(path: Path, story: Story, double: Double | None = None, **changes: Any) -> None:
+    """Tell a story of twelve SKUs on one channel; what is at `path` already goes on."""
+
+    async def main() -> None:
+        one = double or Double(mode=WriteMode.COMPARE_AND_SET, clock=loop_running().clock, dice=SeededRandom(3))
+        one.clock, one.lateness_s = loop_running().clock, 5.0
+        for number in range(GOODS):
+            one.list(f"S-{number}", 5, remote_id=f"r{number}")
+        async with running(path / "a.db", loop_running().clock, {"one": one}, **changes) as world:
+            await asyncio.sleep(20)
+            await story(world)
+
+    run_virtual(main)
+
+
+async def opened(world: World, **more: int) -> None:
+    await world.count(**{f"s_{number}": 5 for number in range(GOODS)}, **more)
+    await world.go()
+    await asyncio.sleep(30)
+
+
+def shown(world: World) -> list[int]:
+    return list(world.doubles["one"].numbers.values())
+
+
+async def held(world: World) -> int:
+    (row,) = await world.plant.store.read(accounts.held)
+    return row.id
+
+
+def test_mappings_that_empty_many_listings_wait(quick_path: Path) -> None:
+    """Listings that are mapped in mass to a SKU without stock keep their numbers until a person says so."""
+
+    async def story(world: World) -> None:
+        world.doubles["one"].list("NONE", 0, remote_id="none")
+        await asyncio.sleep(120)
+        await opened(world, none=0)
+        rows = tuple(
+            MappingRow(account=ONE, ref=ListingRef(remote_id=f"r{number}"), sku=Sku("NONE")) for number in range(GOODS)
+        )
+        assert "held by the brake" in (await world.say(MappingFact(rows=rows)) or "")
+        await asyncio.sleep(60)
+        assert shown(world) == [5] * GOODS + [0]
+        assert await world.say(BrakeFact(ids=(await held(world),), verdict=Verdict.ACCEPT)) is None
+        await asyncio.sleep(60)
+        assert shown(world) == [0] * (GOODS + 1)
+
+    played(quick_path, story, catalogue_s=60.0)
+
+
+def test_a_count_that_raises_many_listings_waits_and_can_be_refused(quick_path: Path) -> None:
+    """A count of many times as much is as suspect as one of nothing; refused, nothing of it is left."""
+
+    async def story(world: World) -> None:
+        await opened(world)
+        assert "held by the brake" in (await world.count(**{f"s_{number}": 500 for number in range(GOODS)}) or "")
+        assert await world.say(BrakeFact(ids=(await held(world),), verdict=Verdict.REFUSE)) is None
+        await asyncio.sleep(60)
+        assert (shown(world), (await world.shelf("S-1")).on_hand) == ([5] * GOODS, 5)
+
+    played(quick_path, story)
+
+
+def test_settings_that_empty_a_channel_pause_it(quick_path: Path) -> None:
+    """A start with settings that would take a channel to zero pauses it with the cause, until a person releases it."""
+
+    async def first(world: World) -> None:
+        await opened(world)
+        await settle(world)
+
+    async def second(world: World) -> None:
+        await settle(world)
+        await asyncio.sleep(60)
+        assert shown(world) == [5] * GOODS
+        known = (await world.plant.store.read(accounts.accounts))[ONE]
+        assert known.state is AccountState.PAUSED
+        assert "12 listings to zero" in known.reason
+        assert "settings:one" in {alert.key for alert in await world.plant.store.read(alerts.standing)}
+        await world.say(AccountFact(account=ONE, state=AccountState.LIVE))
+        await asyncio.sleep(60)
+        assert shown(world) == [0] * GOODS
+
+    plain = PolicyDefaults(raise_delay_s=2.0, exposure="pool")
+    played(quick_path, first, policy=plain)
+    played(quick_path, second, policy=replace(plain, safety_stock=5))
+
+
+async def settle(world: World) -> None:
+    """Bring targets in line with the settings, as a start does."""
+    stop = asyncio.Event()
+    task = asyncio.get_running_loop().create_task(run_resettle(world.plant, stop))
+    await asyncio.sleep(20)
+    stop.set()
+    await task
+
+
+def test_orders_are_never_held(quick_path: Path) -> None:
+    """Every listing sold out by orders falls at once, however many they are."""
+
+    async def story(world: World) -> None:
+        await opened(world)
+        one = world.doubles["one"]
+        for ref in list(one.numbers):
+            assert one.buy(ref, 5) is not None
+        await asyncio.sleep(60)
+        assert not await world.plant.store.read(accounts.held)
+        stock = [await world.shelf(f"S-{number}") for number in range(GOODS)]
+        assert {balance.available for balance in stock} == {0}
+
+    played(quick_path, story)
+
+
+class Forgetful(Double):
+    """A channel that says of every write that it was accepted, and forgets the first ones."""
+
+    forgets = 0
+
+    @property
+    def profile(self) -> Profile:
+        return replace(super().profile, effect_delay_s=20.0)
+
+    async def push(self, writes: Sequence[Write]) -> list[Outcome]:
+        await self._call()
+        self.pushed.append(list(writes))
+        for write in writes:
+            if self.forgets:
+                self.forgets -= 1
+            else:
+                self.apply(write)
+        return [Outcome(key=write.key, kind=OutcomeKind.ACCEPTED) for write in writes]
+
+
+@pytest.mark.parametrize("mode", [WriteMode.COMPARE_AND_SET, WriteMode.ABSOLUTE])
+def test_what_was_accepted_and_not_done_is_sent_again_and_counted(quick_path: Path, mode: WriteMode) -> None:
+    """A number that a channel took and forgot is found by reading, sent again, and the count says how often."""
+
+    async def story(world: World) -> None:
+        await opened(world)
+        one = world.doubles["one"]
+        assert isinstance(one, Forgetful)
+        one.forgets = 2
+        await world.count(s_1=3, s_2=9)
+        await asyncio.sleep(900)
+        assert (shown(world)[1], shown(world)[2]) == (3, 9)
+        assert await world.plant.store.read(resent_writes) == {ONE: 2}
+        assert not (await world.shelf("S-1")).held
+
+    played(quick_path, story, Forgetful(mode=mode, clock=None, dice=SeededRandom(3)))  # type: ignore[arg-type]  # set when the loop runs
