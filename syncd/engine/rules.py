@@ -94,8 +94,8 @@ class WaitRules:
     `line` is who is served first. `hold_us` is for how long units are kept for an entry without an order, `tell_us` how
     long channels stay closed at most while those who wait are told. Above `most_messages` of one event a person
     decides. `margin_days` are laid on a supplier's day before it is promised. `authorised_us` is for how long a payment
-    that is only authorised holds. `desk` opens tickets for those who have none (None: nobody does). `escalation` is from
-    where on a person answers (None: nothing of it is looked for). `private` are the accounts that sell in private,
+    that is only authorised holds. `desk` opens tickets for those who have none (None: nobody does). `escalation` is
+    from where on a person answers (None: nothing of it is looked for). `private` are the accounts that sell in private,
     `writes` those that can write to a customer by themselves. `homes` are the accounts at which those buy who ask at a
     desk.
     """
