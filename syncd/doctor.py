@@ -264,11 +264,13 @@ def _running(patient: Patient) -> tuple[Mapping[str, Any] | None, Finding]:
 def _strays(patient: Patient, status: Mapping[str, Any] | None) -> Iterator[Finding]:
     """Yield what is the matter with the listings of each channel, as the running daemon counts them."""
     for account in (status or {}).get("accounts", ()):
-        for what in ("unmapped", "vanished"):
-            count = account["listings"][what]
-            if count:
-                check = f"listings.{account['name']}"
-                yield patient.find(check, State.WARNING, f"listings.{what}", count=count, account=account["name"])
+        name, check, found = account["name"], f"listings.{account['name']}", account["listings"]
+        if found["unmapped"]:
+            values = {"count": found["unmapped"], "account": name}
+            yield patient.find(check, State.WARNING, "listings.unmapped", **values)
+        if found["vanished"]:
+            values = {"count": found["vanished"], "account": name}
+            yield patient.find(check, State.WARNING, "listings.vanished", **values)
 
 
 def _webhooks(patient: Patient, settings: Settings, status: Mapping[str, Any] | None) -> Finding:
