@@ -32,7 +32,10 @@ BENCHES = {
     "guarded": ("--seeds 1", {"delta wrong", "delta naive wrong", "mixed wrong", "listings"}),
     "overtake": ("--listings 300 --falls 2 --tick-s 0.2", {"p50_ticks", "worst_ticks", "raises_before", "raises_left"}),
     "planning": ("--skus 40", {"plan_s", "rss_mb", "longest_hold_ms"}),
-    "pages": ("--skus 60 --rounds 2", {"stock_ms", "empty_ms", "ratio", "search_ms", "search_nothing_ms", "html_kb"}),
+    "pages": (
+        "--skus 60 --orders 60 --rounds 2",
+        {"stock_ms", "empty_ms", "stock_ratio", "search_ms", "search_nothing_cpu_ms", "orders_ms", "html_kb"},
+    ),
     "restock": ("--waiting 20 --units 12", {"seconds_to_decide", "longest_transaction_ms", "moved", "changes"}),
     "hour": ("--virtual-s 60", {"seconds", "wrong"}),
 }

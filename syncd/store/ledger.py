@@ -32,6 +32,7 @@ from syncd.store.rows import (
     SuspectRow,
 )
 from syncd.store.rows_exposure import ClaimRow, DisplayRow, PolicyRow, SeasonRow
+from syncd.store.skuwords import raise_version
 from syncd.store.statements import Among, append, change, fetch_all, insert_new, listed, table, upsert
 
 _SKU = table(SkuRow)
@@ -160,12 +161,15 @@ def sku_page(conn: Connection, *, after: int, limit: int) -> list[SkuId]:
 
 def add_skus(conn: Connection, titles: Mapping[str, str]) -> None:
     """Make SKUs known; one that is known keeps its title."""
+    if titles:
+        raise_version(conn)
     insert_new(conn, SkuRow, keys=("code",), values=[{"code": c, "title": t} for c, t in titles.items()])
 
 
 def set_title(conn: Connection, titles: Mapping[SkuId, str]) -> None:
     """Set the titles of SKUs."""
     if titles:
+        raise_version(conn)
         change(conn, SkuRow, "id", [{"k": k, "v_title": v} for k, v in titles.items()])
 
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, text
 
 from syncd.core import kits
 from syncd.core.plan import Lane
 from syncd.core.terms import Instant, SkuId
 from syncd.store import ledger
 from syncd.store.ledger import Balance, Kits
-from syncd.store.rows import SkuRow
+from syncd.store.rows import BalanceRow, SkuRow
 from syncd.store.statements import table
 
 _SKU = table(SkuRow)
@@ -69,6 +69,16 @@ def _sku_page(*, text: str, prefix: str, after: str, limit: int) -> Any:
 def contains(text: str, *columns: ColumnElement[str]) -> ColumnElement[bool]:
     """Return the condition that one of the columns holds a text; letters A to Z in either case."""
     return or_(*(column.icontains(text, autoescape=True) for column in columns))
+
+
+def some_short() -> Select[tuple[int]]:
+    """Select the SKUs of which more is promised than there is at any location: few, and found by an index.
+
+    A SKU that is short as a whole is among them. The condition is the index's own text: with a parameter in it no
+    database would know it again.
+    """
+    short = text("balance.on_hand - balance.committed - balance.held < 0")
+    return select(table(BalanceRow).c.sku_id).where(short)
 
 
 def opened_among(conn: Connection, ids: Collection[SkuId]) -> set[SkuId]:

@@ -10,11 +10,12 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, and_, func, or_, select, union
 
 from syncd.core.carriers import link_of
-from syncd.core.terms import FulfilmentStatus, Instant, PaymentStatus, ReturnStatus
+from syncd.core.terms import FulfilmentStatus, Instant, PaymentStatus, ReturnStatus, SkuId
+from syncd.store import ledger
 from syncd.store.rows import BalanceRow, KitRow, OrderLineRow, OrderRow, SkuRow
 from syncd.store.rows_orders import CancelWishRow, OrderDeliveryRow, ShipmentRow
-from syncd.store.statements import table
-from syncd.store.views import contains, moment, moment_or_none
+from syncd.store.statements import Among, listed, table
+from syncd.store.views import contains, moment, moment_or_none, some_short
 
 _ORDER = table(OrderRow)
 _LINE = table(OrderLineRow)
@@ -215,6 +216,7 @@ def _short() -> CompoundSelect[Any]:
     """Select counted SKUs of which more is promised than there is, and kits that have one as a component."""
     b = _BALANCE.c
     short = select(b.sku_id).join(_SKU, _SKU.c.id == b.sku_id).where(_SKU.c.opened_at.is_not(None))
+    short = short.where(b.sku_id.in_(some_short()))
     short = short.group_by(b.sku_id).having(func.sum(b.on_hand - b.committed - b.held) < 0)
     return union(short, select(_KIT.c.kit_id).where(_KIT.c.component_id.in_(short)))
 
@@ -286,37 +288,46 @@ _NO_LINES: Final = {"units": 0, "units_cancelled": 0, "units_shipped": 0, "unmap
 
 def _sums(conn: Connection, ids: list[int]) -> dict[int, dict[str, Any]]:
     c = _LINE.c
-    waits = and_(c.quantity > c.cancelled + c.shipped, c.sku_id.in_(_short()))
-    query = (
-        select(
-            c.order_id,
-            func.sum(c.quantity).label("units"),
-            func.sum(c.cancelled).label("units_cancelled"),
-            func.sum(c.shipped).label("units_shipped"),
-            func.count().filter(c.sku_id.is_(None)).label("unmapped"),
-            func.count().filter(waits).label("delayed"),
-        )
-        .where(c.order_id.in_(ids))
-        .group_by(c.order_id)
-    )
-    found = {}
-    for row in conn.execute(query).mappings() if ids else ():
-        numbers = {name: int(row[name]) for name in _NO_LINES}
-        found[int(row["order_id"])] = {**numbers, "delayed": numbers["delayed"] > 0}
+    query = select(c.order_id, c.sku_id, c.quantity, c.cancelled, c.shipped).where(c.order_id.in_(ids))
+    rows = conn.execute(query).all() if ids else []
+    waits = [row for row in rows if row.quantity > row.cancelled + row.shipped]
+    short = _short_among(conn, {SkuId(row.sku_id) for row in waits if row.sku_id is not None})
+    found: dict[int, dict[str, Any]] = {}
+    for row in rows:
+        sums = found.setdefault(int(row.order_id), dict(_NO_LINES))
+        sums["units"] += row.quantity
+        sums["units_cancelled"] += row.cancelled
+        sums["units_shipped"] += row.shipped
+        sums["unmapped"] += row.sku_id is None
+    for row in waits:
+        found[int(row.order_id)]["delayed"] |= row.sku_id in short
     return found
+
+
+def _short_among(conn: Connection, ids: Collection[SkuId]) -> set[SkuId]:
+    """Return those of these SKUs that are short, as `_short` has it; costs what these cost, however many are."""
+    made = ledger.kits(conn, ids)
+    wanted = {*ids, *(part for parts in made.values() for part, _ in parts)}
+    b = _BALANCE.c
+    query = select(b.sku_id).join(_SKU, _SKU.c.id == b.sku_id)
+    query = query.where(_SKU.c.opened_at.is_not(None), Among(b.sku_id, "ids"))
+    query = query.group_by(b.sku_id).having(func.sum(b.on_hand - b.committed - b.held) < 0)
+    found = set(conn.execute(query, {"ids": listed(conn, sorted(wanted))}).scalars()) if wanted else set()
+    return {one for one in ids if one in found or any(part in found for part, _ in made.get(one, ()))}
 
 
 def _lines(conn: Connection, row_id: int) -> tuple[OrderLineView, ...]:
     c = _LINE.c
     names = ("line_id", "remote_id", "remote_sku", "location", "quantity", "cancelled", "shipped", "returned")
-    short = and_(c.quantity > c.cancelled + c.shipped, c.sku_id.in_(_short()))
-    columns = (*(c[name] for name in names), _SKU.c.code, short.label("short"))
-    query = select(*columns).outerjoin(_SKU, _SKU.c.id == c.sku_id)
+    query = select(*(c[name] for name in names), c.sku_id, _SKU.c.code).outerjoin(_SKU, _SKU.c.id == c.sku_id)
+    rows = conn.execute(query.where(c.order_id == row_id).order_by(c.line_id)).mappings().all()
+    waits = [row for row in rows if row["quantity"] > row["cancelled"] + row["shipped"]]
+    short = _short_among(conn, {SkuId(row["sku_id"]) for row in waits if row["sku_id"] is not None})
     return tuple(
         OrderLineView(
             **{name: row[name] for name in names},
             sku=row["code"],
-            short=bool(row["short"]),
+            short=row["quantity"] > row["cancelled"] + row["shipped"] and row["sku_id"] in short,
         )
-        for row in conn.execute(query.where(c.order_id == row_id).order_by(c.line_id)).mappings()
+        for row in rows
     )

@@ -17,8 +17,9 @@ from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, and_, 
 from syncd.core.terms import SkuId
 from syncd.store import ledger
 from syncd.store.rows import BalanceRow, KitRow, ListingRow, SkuRow
+from syncd.store.skuwords import SkuWords, version
 from syncd.store.statements import table
-from syncd.store.views import StockView, lane_name, opened_among, stock_view, total
+from syncd.store.views import StockView, lane_name, opened_among, some_short, stock_view, total
 
 _SKU = table(SkuRow)
 _KIT = table(KitRow)
@@ -26,6 +27,9 @@ _BALANCE = table(BalanceRow)
 _LISTING = table(ListingRow)
 
 _Ids: TypeAlias = Select[Any] | CompoundSelect[Any]
+_Hits: TypeAlias = list[int] | None
+MOST_HITS: Final = 1_000
+"""Where more SKUs hold a text, rows are read in their order: so many of them that a page is soon full."""
 
 _SUMS: Final[Mapping[str, ColumnElement[int]]] = {
     "on_hand": func.sum(_BALANCE.c.on_hand),
@@ -111,10 +115,14 @@ class ShelfPage:
     next: str
 
 
-def shelf_page(conn: Connection, asked: ShelfAsk) -> ShelfPage:
-    """Return a page of the table; raises ValueError where `after` is of another order."""
+def shelf_page(conn: Connection, asked: ShelfAsk, *, words: SkuWords | None = None) -> ShelfPage:
+    """Return a page of the table; raises ValueError where `after` is of another order.
+
+    `words` is a copy to search in; one of another version is not used.
+    """
     by_code = asked.sort is Sort.CODE
-    found = _by_code(conn, asked) if by_code else _by_number(conn, asked)
+    hits = _hits(conn, asked, words)
+    found = _by_code(conn, asked, hits) if by_code else _by_number(conn, asked, hits)
     shown = found[: asked.limit]
     more = len(found) > asked.limit
     rows = _rows(conn, [SkuId(sku_id) for _, sku_id in shown])
@@ -131,31 +139,40 @@ def sku_count(conn: Connection) -> int:
 # --- which, and in what order ---------------------------------------------------------------------------------------
 
 
-def _by_code(conn: Connection, asked: ShelfAsk) -> list[tuple[int, int]]:
+def _hits(conn: Connection, asked: ShelfAsk, words: SkuWords | None) -> _Hits:
+    """Return the SKUs that hold the text; None where rows have to be read: many hold it, or no copy is of now."""
+    if not asked.text or words is None or words.version != version(conn):
+        return None
+    return words.ids_of(asked.text, most=MOST_HITS)
+
+
+def _by_code(conn: Connection, asked: ShelfAsk, hits: _Hits) -> list[tuple[int, int]]:
     c = _SKU.c
     query = select(c.id).limit(asked.limit + 1)
     query = query.order_by(c.code.desc() if asked.falling else c.code)
     if asked.after:
         query = query.where(c.code < asked.after if asked.falling else c.code > asked.after)
-    for condition in _conditions(conn, asked, c.id):
+    for condition in _conditions(conn, asked, c.id, hits):
         query = query.where(condition)
     return [(0, int(row.id)) for row in conn.execute(query)]
 
 
-def _by_number(conn: Connection, asked: ShelfAsk) -> list[tuple[int, int]]:
+def _by_number(conn: Connection, asked: ShelfAsk, hits: _Hits) -> list[tuple[int, int]]:
     value = _SUMS[asked.sort.value]
     b = _BALANCE.c
     kits = select(_KIT.c.kit_id)
     plain = select(b.sku_id.label("id"), value.label("value")).where(b.sku_id.not_in(kits)).group_by(b.sku_id)
-    found = _sorted(conn, plain, b.sku_id, asked)
+    found = _sorted(conn, plain, b.sku_id, asked, hits)
     if asked.sort is Sort.AVAILABLE:
-        found += _sorted(conn, _kits_available(), _KIT.c.kit_id, asked)
+        found += _sorted(conn, _kits_available(), _KIT.c.kit_id, asked, hits)
         found.sort(reverse=asked.falling)
     return found[: asked.limit + 1]
 
 
-def _sorted(conn: Connection, units: Select[Any], key: ColumnElement[int], asked: ShelfAsk) -> list[tuple[int, int]]:
-    for condition in _conditions(conn, asked, key):
+def _sorted(
+    conn: Connection, units: Select[Any], key: ColumnElement[int], asked: ShelfAsk, hits: _Hits
+) -> list[tuple[int, int]]:
+    for condition in _conditions(conn, asked, key, hits):
         units = units.where(condition)
     rows = units.subquery()
     value, sku_id = rows.c.value, rows.c.id
@@ -174,11 +191,13 @@ def _numbers(after: str) -> tuple[int, int]:
     return int(value), int(sku_id)
 
 
-def _conditions(conn: Connection, asked: ShelfAsk, key: ColumnElement[int]) -> list[ColumnElement[bool]]:
+def _conditions(conn: Connection, asked: ShelfAsk, key: ColumnElement[int], hits: _Hits) -> list[ColumnElement[bool]]:
     """Return what holds for the asked SKUs, of which `key` is the column of their ids."""
     c = _SKU.c
     made: list[ColumnElement[bool]] = []
-    if asked.text:
+    if hits is not None:
+        made.append(key.in_(hits))
+    elif asked.text:
         match = or_(*(_holds(conn, column, asked.text) for column in (c.code, c.title)))
         made.append(match if key is c.id else key.in_(select(c.id).where(match)))
     chosen = _chosen(asked.only)
@@ -215,13 +234,25 @@ def _chosen(only: Only) -> _Ids | None:
 def _available_below(bound: int) -> _Ids:
     """Select counted SKUs, and kits of them, of which less is available."""
     b = _BALANCE.c
-    few = select(b.sku_id).group_by(b.sku_id).having(_SUMS["available"] < bound).subquery()
+    units = select(b.sku_id)
+    if bound == 0:
+        units = units.where(b.sku_id.in_(some_short()))
+    few = units.group_by(b.sku_id).having(_SUMS["available"] < bound).subquery()
     plain = select(few.c.sku_id.label("id")).join(_SKU, _SKU.c.id == few.c.sku_id)
     plain = plain.where(_SKU.c.opened_at.is_not(None), few.c.sku_id.not_in(select(_KIT.c.kit_id)))
-    kits = _kits_available().subquery()
+    made = _kits_available()
+    if bound == 0:
+        made = made.where(_KIT.c.kit_id.in_(_short_kits()))
+    kits = made.subquery()
     parts = select(_KIT.c.kit_id).join(_SKU, _SKU.c.id == _KIT.c.component_id)
     uncounted = parts.where(_SKU.c.opened_at.is_(None))
     return union(plain, select(kits.c.id).where(kits.c.value < bound, kits.c.id.not_in(uncounted)))
+
+
+def _short_kits() -> Select[Any]:
+    """Select the kits of which a part may be short."""
+    other = _KIT.alias("other")
+    return select(other.c.kit_id).where(other.c.component_id.in_(some_short()))
 
 
 def _kits_available() -> Select[Any]:
@@ -229,12 +260,13 @@ def _kits_available() -> Select[Any]:
 
     Rounded down: in both databases integers divide towards zero.
     """
-    own = select(func.coalesce(_SUMS["available"], 0)).where(_BALANCE.c.sku_id == _KIT.c.component_id)
-    units = own.correlate(_KIT).scalar_subquery()
-    per_kit = _KIT.c.quantity
-    part = select(_KIT.c.kit_id.label("id"), units.label("units"), per_kit.label("per_kit")).subquery()
-    floor = (part.c.units - ((part.c.units % part.c.per_kit) + part.c.per_kit) % part.c.per_kit) // part.c.per_kit
-    return select(part.c.id, func.min(floor).label("value")).group_by(part.c.id)
+    parts = select(_KIT.c.component_id)
+    own = select(_BALANCE.c.sku_id, _SUMS["available"].label("units")).where(_BALANCE.c.sku_id.in_(parts))
+    sums = own.group_by(_BALANCE.c.sku_id).subquery()
+    units, per_kit = func.coalesce(sums.c.units, 0), _KIT.c.quantity
+    floor = (units - ((units % per_kit) + per_kit) % per_kit) // per_kit
+    kits = select(_KIT.c.kit_id.label("id"), func.min(floor).label("value"))
+    return kits.outerjoin(sums, sums.c.sku_id == _KIT.c.component_id).group_by(_KIT.c.kit_id)
 
 
 # --- what is told of them -------------------------------------------------------------------------------------------

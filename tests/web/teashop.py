@@ -9,14 +9,19 @@ from sqlalchemy import Connection, insert
 
 from syncd.core.conduct import Finding
 from syncd.core.facts import AccountFact, AccountState, SkuFact, SkuRow
-from syncd.core.terms import SECOND_US, AccountId, FulfilmentStatus, PaymentStatus, Sku
+from syncd.core.terms import SECOND_US, AccountId, FulfilmentStatus, Outcome, OutcomeKind, PaymentStatus, Sku
+from syncd.core.tickets import EventId
 from syncd.engine.channels import Conduct, Judgement
-from syncd.engine.incidents import IncidentWatch
-from syncd.sdk.features import HealthFigure, Key
-from syncd.store import ledger
+from syncd.engine.incidents import HELD, IncidentWatch
+from syncd.sdk.features import CancelWish, HealthFigure, Key
+from syncd.store import changes, ledger
+from syncd.store.changes import ChangeKind, Content, NewChange
+from syncd.store.figures import keep_hidden
+from syncd.store.incidents import explain_held
 from syncd.store.rows_waiting import ArrivalRow, EntryRow, NeedRow
 from syncd.store.statements import table
-from tests.web.rig import Rig
+from syncd.store.views_incidents import incidents
+from tests.web.rig import Quiet, Rig
 
 CHANNELS = ("shopify", "amazon", "rakuten", "qoo10")
 GOODS = {
@@ -32,6 +37,18 @@ GOODS = {
     "TRAY-OAK": ("盆 楢", 12),
 }
 HOUR_US = 3_600 * SECOND_US
+
+
+class Obliging(Quiet):
+    """A channel that cancels orders."""
+
+    async def cancel(self, wish: CancelWish) -> Outcome:
+        return Outcome(key=wish.key, kind=OutcomeKind.APPLIED)
+
+
+def channels() -> dict[str, Quiet]:
+    """Return the channels of the shop; one of them cancels orders."""
+    return {name: Obliging() if name == "shopify" else Quiet() for name in CHANNELS}
 
 
 async def fill(rig: Rig) -> None:
@@ -51,6 +68,8 @@ async def fill(rig: Rig) -> None:
     await quarrel(rig)
     judge(rig)
     await rig.plant.store.write(wait)
+    await rig.plant.store.write(lambda conn: apologise(conn, rig.clock.instant))
+    await rig.plant.store.write(lambda conn: hide(conn, rig.clock.instant))
 
 
 async def trade(rig: Rig, *, days: int) -> None:
@@ -114,6 +133,32 @@ def wait(conn: Connection) -> None:
     units = {"number": "PO-2026-118", "sku_id": sku_id, "location": "main", "quantity": 8}
     days = {"expected": "2026-09-28", "promised": "2026-09-30", "created_at": at, "changed_at": at}
     conn.execute(insert(table(ArrivalRow)), [{**units, **days}])
+
+
+def apologise(conn: Connection, now: int) -> None:
+    """Let an apology for the incident wait for a person."""
+    (view,) = incidents(conn)
+    values = {"product": "鉄瓶 0.9 L", "order_number": view.losers[0].order, "quantity": "1"}
+    letter = NewChange(
+        desk="local",
+        key="t1:apology",
+        event=EventId(view.event),
+        kind=ChangeKind.UPDATE,
+        entry_id=None,
+        ticket_row=None,
+        message="oversold_crossed",
+        content=Content(values=values),
+    )
+    changes.add(conn, [letter], limit=0, now=now)
+    explain_held(conn, view.event, reason=HELD)
+
+
+def hide(conn: Connection, now: int) -> None:
+    """Let some sales have been hidden, every day."""
+    dice = random.Random(11)
+    for day in range(22):
+        hour = now // HOUR_US * HOUR_US - day * 24 * HOUR_US
+        keep_hidden(conn, hour, {AccountId(name): dice.choice((0.0, 0.2, 0.6, 1.4)) for name in CHANNELS})
 
 
 async def sell(rig: Rig, name: str, number: str, code: str, units: int = 1) -> None:

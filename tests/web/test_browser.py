@@ -19,7 +19,7 @@ from tests.real_servers import Missing, skip_or_fail
 from tests.web import teashop
 from tests.web.browser import KEPT_SHOTS, browsing, chromium, shoot, window
 from tests.web.looking import Looker, looking
-from tests.web.rig import Quiet, Rig, running
+from tests.web.rig import Rig, running
 
 pytestmark = pytest.mark.real
 
@@ -37,6 +37,9 @@ PAGES = {
     "figures": "/figures",
     "count": "/do/count?sku=CUP-BLUE",
     "pause": "/do/pause?account=shopify",
+    "cancel": "/do/order-cancel?account=shopify&id=o-S-30000",
+    "letter": "/do/letters-release?id=1",
+    "tokens": "/tokens",
     "empty": "/stock?q=nothing+fits",
     "trouble": "/stock/NO-SUCH-SKU",
 }
@@ -58,8 +61,9 @@ async def browser() -> AsyncIterator[Browser]:
 async def shop(quick_path: Path) -> AsyncIterator[tuple[Rig, Looker]]:
     """Give a shop that trades, and where its pages are."""
     rule = BrakeRule(share=0.05, minimum=4, factor=10.0)
-    async with running(quick_path, channels={name: Quiet() for name in teashop.CHANNELS}, rule=rule) as rig:
+    async with running(quick_path, channels=teashop.channels(), rule=rule) as rig:
         await teashop.fill(rig)
+        await teashop.sell(rig, "shopify", "S-30000", "TEA-HOJ-200", 2)
         async with looking(rig) as look:
             yield rig, look
 

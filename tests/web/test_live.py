@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -188,3 +190,38 @@ async def test_a_daemon_that_stops_does_not_wait_for_browsers(rig: Rig) -> None:
         with pytest.raises(aiohttp.ClientError):
             async with asyncio.timeout(SOON_S):
                 await answer.content.read()
+
+
+async def test_a_page_left_open_for_a_day_keeps_nothing(rig: Rig, look: Looker) -> None:
+    """Over a day of sales an open page tells each one, and neither memory nor tasks grow with them."""
+    await rig.know("TEA", *(f"TEA-{number:03}" for number in range(49)))
+    await rig.count(TEA=100_000)
+    async with following(look, "/stock") as stream:
+        await stream.next()
+        await told(rig, stream, 0, WARM)
+        gc.collect()
+        tracemalloc.start()
+        tasks, before = len(asyncio.all_tasks()), tracemalloc.get_traced_memory()[0]
+        try:
+            await told(rig, stream, WARM, EVENTS)
+            gc.collect()
+            after = tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+        assert len(asyncio.all_tasks()) < tasks + EVENTS / 4
+        assert after - before < MOST_GROWN, f"{after - before} bytes"
+        assert streams_of(look).open == 1
+
+
+WARM, EVENTS = 8, 48
+"""Sales before and while memory is watched: one in each half hour."""
+MOST_GROWN = 500_000
+"""Bytes that all these events may leave behind; if each were held, they would be more than 1,000,000."""
+
+
+async def told(rig: Rig, stream: Stream, first: int, count: int) -> None:
+    """Sell one unit after the other, half an hour apart, and wait until the open page has each."""
+    for number in range(first, first + count):
+        rig.clock.instant += 1_800_000_000
+        await rig.order("shop", f"d{number}", ("s1", "TEA", 1))
+        await stream.until(f">{number + 1}</td>")

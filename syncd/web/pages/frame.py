@@ -34,6 +34,8 @@ READ_S: Final = 30.0
 """Longest wait for what the store knows."""
 PAINTERS: Final = 2
 """Threads that draw pages and charts, so that the loop turns on."""
+STREAM: Final = "text/event-stream"
+"""What a page that is open asks for, so as to stay true."""
 KEY_BYTES: Final = 32
 MOST_FORM_BYTES: Final = 16_384
 LANGUAGE_COOKIE: Final = "syncd-language"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 from aiohttp import web
 
@@ -12,7 +11,7 @@ from syncd.web.api_why import Explain
 from syncd.web.pages.deeds import do_deed, show_deed
 from syncd.web.pages.doors import log_in, log_out, show_login
 from syncd.web.pages.figures import Figures
-from syncd.web.pages.frame import Ask, Frame, Page, serve_asset
+from syncd.web.pages.frame import STREAM, Ask, Frame, Page, serve_asset
 from syncd.web.pages.goods import Good
 from syncd.web.pages.health import Health
 from syncd.web.pages.incidents import Incidents
@@ -24,8 +23,6 @@ from syncd.web.pages.tokens import Tokens
 from syncd.web.pages.waiting import Waiting
 from syncd.web.plant import Plant
 from syncd.web.status import Standings
-
-STREAM: Final = "text/event-stream"
 
 
 def install_pages(

@@ -10,7 +10,8 @@ from typing import Any, Final, TypeVar
 from syncd.store.views_shelf import Only, ShelfAsk, Sort, shelf_page, sku_count
 from syncd.web.api_wire import Fault
 from syncd.web.kept import Kept
-from syncd.web.pages.frame import READ_S, Ask, Frame
+from syncd.web.pages.finder import Finder
+from syncd.web.pages.frame import READ_S, STREAM, Ask, Frame
 
 ROWS: Final = 50
 """SKUs on one page."""
@@ -28,15 +29,19 @@ class Stock:
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
         store = frame.plant.store
+        self._finder = Finder(frame.plant)
         self._count = Kept(lambda: store.read(sku_count), seconds=COUNT_KEPT_S, clock=frame.plant.clock)
 
     async def read(self, ask: Ask) -> Mapping[str, Any]:
         """Return what the page shows."""
         asked = asked_of(ask)
         store = self._frame.plant.store
+        if STREAM in ask.request.headers.get("Accept", ""):
+            await self._finder.renew()
+        words = self._finder.words
         try:
             async with asyncio.timeout(READ_S):
-                found = await store.read(lambda conn: shelf_page(conn, asked))
+                found = await store.read(lambda conn: shelf_page(conn, asked, words=words))
         except ValueError:
             raise Fault(400, ask.speech.say("stock.no_page")) from None
         return {
