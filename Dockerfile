@@ -8,6 +8,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY syncd ./syncd
 COPY adapters ./adapters
 COPY config/templates ./config/templates
+COPY config/escalation ./config/escalation
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
 
 FROM python:3.11-slim-bookworm AS venv

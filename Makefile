@@ -10,6 +10,7 @@
 #   make allotment  10,000 seeds of allotments that move
 #   make overtake   a fall to zero behind 100,000 waiting raises
 #   make frontier   adaptive exposure against fixed buffers on real orders; FRONTIER_SEEDS=20
+#   make mission    10,000 wait at Zendesk, 6,000 units come, the daemon is killed 20 times; ARGS="--waiting 600 --units 400"
 #   make campaign   the random tests with far more cases than `make test` takes
 #   make lock       choose new versions and write the locks
 
@@ -26,7 +27,7 @@ SEEDS ?= 10000
 FRONTIER_SEEDS ?= 20
 BENCHES ?= $(patsubst tests/bench/%.py,%,$(shell grep -ls '^if __name__ ==' tests/bench/*.py))
 
-.PHONY: install demo test check coverage bench guarded allotment overtake frontier campaign lock
+.PHONY: install demo test check coverage bench guarded allotment overtake mission frontier campaign lock
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -56,7 +57,7 @@ coverage: install
 bench: install
 	@set -e; for name in $(BENCHES); do echo "== $$name"; $(BIN)/python -m tests.bench.$$name $(ARGS); done
 
-guarded allotment overtake: install
+guarded allotment overtake mission: install
 	$(BIN)/python -m tests.bench.$@ $(ARGS)
 
 # Takes hours of a core; the figures that count are those of 20 seeds.

@@ -19,6 +19,7 @@ import structlog
 
 from syncd.clock import SystemRandom
 from syncd.core.brake import BrakeRule
+from syncd.core.escalation import Lexicon
 from syncd.core.facts import Fact
 from syncd.core.restock import Line
 from syncd.core.terms import SECOND_US, UNPLACED, AccountId, Location
@@ -30,6 +31,7 @@ from syncd.engine import upkeep
 from syncd.engine.channels import Tools, open_accounts, seasons_of
 from syncd.engine.crew import engine_loops, recover
 from syncd.engine.desks import open_desks
+from syncd.engine.escalating import escalation_limits
 from syncd.engine.intake import Intake, Receipt
 from syncd.engine.loops import Loop, Stage, run_loops
 from syncd.engine.outlook import outlook_of
@@ -38,7 +40,7 @@ from syncd.engine.relay import Relay, Sink
 from syncd.engine.resettle import run_resettle
 from syncd.engine.rules import DAY_US, House, WaitRules
 from syncd.engine.timing import nap
-from syncd.letters import load_texts
+from syncd.letters import load_lexicon, load_texts
 from syncd.listening import open_doors
 from syncd.log import configure
 from syncd.machine import Machine, real
@@ -187,11 +189,12 @@ async def _plant(
 ) -> AsyncIterator[Plant]:
     clock, uuid, random = machine.clock, machine.uuid, machine.random
     texts = load_texts(settings.letters.templates, shop=settings.letters.shop)
+    lexicon = load_lexicon(settings.escalation.words) if settings.escalation.enabled else Lexicon()
     async with aiohttp.ClientSession(connector=machine.connector()) as session:
         tools = Tools(clock=clock, uuid=uuid, random=random, report=bulletin.report, session=session)
         async with (
             open_accounts(settings.channels, adapters, settings.policy, tools) as roster,
-            open_desks(settings.desks, desks, tools, store=store, shop=settings.letters.shop) as open_,
+            open_desks(settings.desks, desks, tools, store=store, shop=settings.letters.shop, lexicon=lexicon) as open_,
         ):
             plant = Plant(
                 settings=settings,
@@ -205,6 +208,7 @@ async def _plant(
                 epoch=owner.epoch,
                 started_at=clock.now(),
                 texts=texts,
+                lexicon=lexicon,
                 proof_key=_proof_key(settings),
             )
             plant.house = house_of(plant)
@@ -242,7 +246,7 @@ def house_of(plant: Plant) -> House:
 
 def wait_rules(plant: Plant) -> WaitRules:
     """Return how those who wait are treated, by the settings and by what channels and desks can do."""
-    rules, desks = plant.settings.waitlist, plant.desks
+    rules, desks, limits = plant.settings.waitlist, plant.desks, plant.settings.escalation
     open_there = [name for name, found in desks.items() if found.desk.profile.opens]
     only = open_there[0] if len(open_there) == 1 else None
     return WaitRules(
@@ -256,6 +260,7 @@ def wait_rules(plant: Plant) -> WaitRules:
         zone=plant.settings.letters.zone,
         desk=DeskId(rules.desk) if rules.desk in open_there else only,
         desks=frozenset(desks),
+        escalation=escalation_limits(limits),
         homes={name: AccountId(found.settings.account) for name, found in desks.items() if found.settings.account},
     )
 

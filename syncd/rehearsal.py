@@ -136,16 +136,17 @@ def settings_text(
         lines += ["", f"[channels.{name}.settings]"]
         queue = simulator.queue_settings(simulator.url) if part.notices else {}
         settings = {**simulator.settings(simulator.url), **queue, **part.settings}
-        lines += [f"{key} = {_toml(value)}" for key, value in settings.items()]
+        lines += [f"{key} = {toml(value)}" for key, value in settings.items()]
         lines.append("")
     return "\n".join([*lines, extra])
 
 
-def _toml(value: object) -> str:
+def toml(value: object) -> str:
+    """Return a value as TOML has it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
+        return "[" + ", ".join(toml(item) for item in value) + "]"
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 

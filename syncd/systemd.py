@@ -11,6 +11,8 @@ from collections.abc import Mapping
 
 FIRST_SOCKET = 3
 """The first inherited file descriptor."""
+SEND_S = 0.5
+"""How long a manager may take to listen: the loop waits meanwhile."""
 
 
 class Notifier:
@@ -27,10 +29,11 @@ class Notifier:
         return self._watchdog_us / 1_000_000 / 3 if self._address and self._watchdog_us else None
 
     def send(self, state: str) -> None:
-        """Send a state such as `READY=1`; a manager that is gone is no error of ours."""
+        """Send a state such as `READY=1`; a manager that is gone, or does not listen, is no error of ours."""
         if not self._address:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as link:
+            link.settimeout(SEND_S)
             try:
                 link.sendto(state.encode(), self._address)
             except OSError:

@@ -295,6 +295,7 @@ WAITING: Final = (
     Column(name="currency", read=text_cell),
     Column(name="due_on", read=text_cell),
     Column(name="address", read=text_cell, aliases=("mail", "email", "メール")),
+    Column(name="note", read=text_cell, aliases=("message", "備考", "メモ")),
 )
 ARRIVALS: Final = (
     Column(name="number", read=text_cell, aliases=("order", "発注番号"), needed=True),

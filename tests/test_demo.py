@@ -24,9 +24,10 @@ from syncd.demo.lags import Lags, quantile
 from syncd.demo.naive import CLOCKS, NaiveShop, NaiveShops
 from syncd.demo.play import Sale
 from syncd.demo.rest import Rest
-from syncd.demo.script import CALM, ROUND_S, SCARCITY, Ask, Delivery, Happening, Scene, Script
+from syncd.demo.script import CALM, LOSS, ROUND_S, SCARCITY, Ask, Delivery, Happening, Scene, Script
 from syncd.demo.summary import tell
-from syncd.demo.view import clock, draw, line, seconds
+from syncd.demo.view import clock, draw, line, seconds, story
+from syncd.demo.waiting import Wait
 
 CHANNELS = ("north", "south", "east", "west")
 RUN = "import sys; from syncd.demo import run_demo; sys.exit(run_demo({}))"
@@ -132,6 +133,30 @@ def test_a_flash_sale_wants_far_more_than_there_is(skus: int, round_s: float) ->
     assert sum(isinstance(happening, Delivery) for happening in happenings) == 1
 
 
+def test_a_good_is_waited_for_in_the_first_round_alone() -> None:
+    """One good more than was asked for sells out on every channel; a short show has no time for it."""
+    script = Script(skus=12, seed=1, round_s=20.0)
+    happenings = until(script, 3 * script.round_s)
+    asks = [one for one in happenings if isinstance(one, Ask) and one.sku == script.awaited]
+    assert sum(ask.quantity for ask in asks) > script.awaited_stock
+    assert max(ask.at_s for ask in asks) < LOSS * script.round_s
+    assert len({ask.channel for ask in asks}) == 4
+    assert script.awaited not in {sku for one in happenings if isinstance(one, Delivery) for sku in one.goods}
+    assert (script.goods[-1], len(script.goods)) == (script.awaited, 13)
+    assert Script(skus=12, seed=1, round_s=8.0).awaited == ""
+
+
+def test_what_is_broken_is_written_off_in_every_shop() -> None:
+    """Broken units are not there any more, whoever counts, and the books still add up."""
+    naive = NaiveShops(channels=CHANNELS, opening={"A": 4}, every_s=15.0)
+    for ask in flash(4, until_s=1.0):
+        naive.ask(ask)
+    naive.lose("A", 3, at_s=2.0)
+    for tool in naive.shops:
+        assert tool.books.there["A"] == -3
+        assert tool.books.left == tool.books.stocked - tool.books.sold + tool.books.cancelled
+
+
 def test_every_fault_ends_within_its_round() -> None:
     """What goes wrong on a channel is over before the next round begins."""
     scenes = [happening for happening in until(Script(skus=12, seed=1), ROUND_S) if isinstance(happening, Scene)]
@@ -229,6 +254,7 @@ def full(goods: int = 12) -> Board:
         median_s=0.4,
         p99_s=12.0,
         events=12_345,
+        wait=Wait(sku="SKU-00013", sold_out=True, tickets=3, delivered=True, moved=3, moved_s=1.25, reopened_s=3.4),
     )
 
 
@@ -247,6 +273,9 @@ ODD = {
         ),
         channels=(channel("[/]", known_s=None), channel("west" * 10, known_s=1e9)),
         naive=Score(sold=1e12),
+        wait=Wait(
+            sku="[/]" * 40, sold_out=True, tickets=10**9, delivered=True, moved=10**9, moved_s=1e9, reopened_s=1e9
+        ),
         sales=(Sale(at_s=1e9, channel="", sku="[/]", quantity=10**9, over=10**9),),
     ),
 }
@@ -298,7 +327,40 @@ def test_a_line_tells_the_same() -> None:
     assert told.startswith("62:05 FLASH SALE")
     assert "oversold 3 (naive 303)" in told
     assert "down: east" in told
+    assert "SKU-00013: sold out, 3 tickets waited, truck came, 3 moved in 1.2 s, shown again after 3.4 s" in told
     assert "MQTT" not in line(ODD["nothing yet"])
+
+
+WAITS = [
+    ({}, []),
+    ({"sold_out": True}, ["sold out"]),
+    ({"sold_out": True, "tickets": 3}, ["sold out", "3 tickets wait"]),
+    ({"tickets": 3, "delivered": True, "moved": 2}, ["3 tickets waited", "truck came", "2 moved"]),
+    ({"delivered": True, "moved": 3, "moved_s": 0.5}, ["truck came", "3 moved in 500 ms"]),
+]
+
+
+@pytest.mark.parametrize(("wait", "steps"), WAITS)
+def test_those_who_wait_are_told_step_by_step(wait: dict[str, Any], steps: list[str]) -> None:
+    """Only what has happened is told of those who wait, in its order."""
+    assert story(Wait(sku="A", **wait)) == steps
+
+
+@pytest.mark.parametrize(
+    ("wait", "told"),
+    [
+        ({"tickets": 3, "moved": 3, "moved_s": 1.2, "reopened_s": 3.4}, "3 tickets moved within 1.2 s"),
+        ({"tickets": 3, "delivered": True}, "the truck came when the doors closed"),
+        ({"tickets": 3}, "the truck had not come when the doors closed"),
+    ],
+)
+def test_the_summary_tells_of_those_who_waited(wait: dict[str, Any], told: str) -> None:
+    """How many waited, and how the delivery went for them, is in the summary, also where it did not come to an end."""
+    rest = Rest(seconds=1.0, listings=32, below=0, busy=0, wrong=(), unbalanced=0)
+    console = Console(file=io.StringIO(), width=100)
+    tell(console, defaultdict(float), rest, Wait(sku="A", **wait), factor=60, broker=False)
+    assert isinstance(console.file, io.StringIO)
+    assert told in " ".join(console.file.getvalue().split())
 
 
 def test_times_are_short() -> None:
@@ -324,7 +386,7 @@ def test_the_summary_says_what_is_wrong(*, rest: dict[str, Any], right: bool, to
     ended = Rest(**{"seconds": 1.0, "listings": 32, "below": 0, "busy": 0, "wrong": (), "unbalanced": 0} | rest)
     assert ended.right is right
     console = Console(file=io.StringIO(), width=80)
-    tell(console, defaultdict(lambda: 1234.0), ended, factor=60, broker=False)
+    tell(console, defaultdict(lambda: 1234.0), ended, None, factor=60, broker=False)
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     assert told in " ".join(text.split())
@@ -364,6 +426,17 @@ def test_a_short_run_ends_right() -> None:
     assert figures["demand"] == figures["naive_demand"] > 0
     assert figures["writes"] > 0 < figures["mqtt_events"]
     assert 0 < figures["lag_p50_ms"] <= figures["lag_p99_ms"]
+
+
+@pytest.mark.slow
+def test_those_who_wait_are_told_before_a_channel_shows_the_good_again() -> None:
+    """In a show of half a minute the tickets of short orders move, and only then does a channel show more."""
+    with started("seconds=30, skus=4, seed=5, as_json=True") as demo:
+        out, err = demo.communicate(timeout=3 * MOST_S)
+    assert (demo.returncode, err) == (0, ""), out + err
+    figures = json.loads(out)["figures"]
+    assert figures["tickets_moved"] == figures["tickets"] >= 3
+    assert 0 < figures["moved_s"] < figures["reopened_s"]
 
 
 @pytest.mark.slow

@@ -39,6 +39,7 @@ TABLES = {
     "ChannelSettings": "channels.shopify",
     "ShipDateSettings": "channels.shopify.ship_dates",
     "Waitlist": "waitlist",
+    "Escalation": "escalation",
     "DeskSettings": "desks.local",
 }
 GIVEN_ELSEWHERE = {

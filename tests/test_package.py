@@ -98,5 +98,8 @@ def test_a_wheel_has_the_texts_of_letters(tmp_path: Path) -> None:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         packed = {name for name in wheel.namelist() if name.startswith("syncd/templates/")}
+        lists = {name for name in wheel.namelist() if name.startswith("syncd/escalation/")}
     texts = (ROOT / "config" / "templates").rglob("*.txt")
     assert packed == {f"syncd/templates/{path.parent.name}/{path.name}" for path in texts} != set()
+    words = (ROOT / "config" / "escalation").rglob("*.txt")
+    assert lists == {f"syncd/escalation/{path.parent.name}/{path.name}" for path in words} != set()

@@ -27,6 +27,7 @@ from syncd.sdk.desk import (
     Letter,
     NewTicket,
     OutcomeKind,
+    Sign,
     Ticket,
     TicketChange,
     TicketId,
@@ -73,6 +74,7 @@ class LocalDesk:
         self._budget = budget
         self._clock: Clock = tools.clock
         self._uuid = tools.uuid
+        self._lexicon = tools.lexicon
 
     @property
     def profile(self) -> DeskProfile:
@@ -155,8 +157,15 @@ class LocalDesk:
         if not (heard.reply or heard.bounce):
             return
         doc = await self._book.by_mark(heard.mark)
-        if doc is not None:
-            await self._book.edit(doc.ticket_id, partial(_heard, heard=heard, now=self._clock.now()))
+        if doc is None or heard.mail_id in doc.heard:
+            return
+        signs = await self._signs(uid) if heard.reply else frozenset[Sign]()
+        await self._book.edit(doc.ticket_id, partial(_heard, heard=heard, signs=signs, now=self._clock.now()))
+
+    async def _signs(self, uid: int) -> frozenset[Sign]:
+        """Say what a reply shows; its words are forgotten at once."""
+        assert self._mailbox is not None, "a mail was heard"  # noqa: S101  (our own invariant)
+        return self._lexicon.signs(mails.words_of(await self._mailbox.whole(uid)))
 
     # --- changing ---
 
@@ -287,13 +296,13 @@ class LocalDesk:
 _DOUBT: Final = "the mail server's last word got lost: the letter may or may not have gone out"
 
 
-def _heard(doc: TicketDoc, *, heard: Heard, now: Instant) -> TicketDoc | None:
+def _heard(doc: TicketDoc, *, heard: Heard, signs: frozenset[Sign], now: Instant) -> TicketDoc | None:
     """Return a ticket after a reply or a mail that came back; None where it was heard before."""
     if heard.mail_id in doc.heard:
         return None
     if heard.bounce:
         return wire.touched(wire.came_back(doc, mail_id=heard.mail_id, status=heard.status), now)
-    return wire.touched(wire.replied(doc, mail_id=heard.mail_id, at=heard.at), now)
+    return wire.touched(wire.replied(doc, mail_id=heard.mail_id, at=heard.at, signs=signs), now)
 
 
 def _after(doc: TicketDoc, *, change: TicketChange) -> TicketDoc:

@@ -15,6 +15,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, default
 from email.utils import format_datetime, getaddresses, parsedate_to_datetime
+from html import unescape
 from typing import Final
 
 from adapters.local.wire import TicketDoc
@@ -204,3 +205,21 @@ def _sent_at(mail: EmailMessage, now: Instant) -> Instant:
 
 def _nameless(raw: bytes) -> str:
     return f"<{hashlib.sha256(raw).hexdigest()[:32]}@nameless.invalid>"
+
+
+def words_of(raw: bytes) -> str:
+    """Return the subject and the text of a mail, for a look and no more; what cannot be read is left out."""
+    mail = email.message_from_bytes(raw, policy=default)
+    try:
+        part = mail.get_body(preferencelist=("plain", "html"))
+        text = "" if part is None else str(part.get_content())
+    except (LookupError, ValueError, AttributeError, TypeError):
+        return _text(mail, "Subject")
+    if part is not None and part.get_content_subtype() == "html":
+        text = unescape(_TAG.sub("\n", _UNSEEN.sub("", text)))
+    return f"{_text(mail, 'Subject')}\n{text}"
+
+
+_UNSEEN: Final = re.compile(r"(?is)<(style|script|blockquote)\b.*?</\1\s*>")
+"""What nobody sees, and what HTML quotes."""
+_TAG: Final = re.compile(r"<[^<>]{0,2000}>")

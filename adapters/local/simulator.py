@@ -268,6 +268,7 @@ class LocalSimulator(DeskSimulator):
             drafts=tuple(draft.body for draft in doc.drafts),
             notes=tuple(note.text for note in doc.notes),
             follow_up_of=TicketId(doc.follow_up_of) if doc.follow_up_of else None,
+            escalated=doc.escalated,
         )
 
     def last_mail(self) -> bytes:

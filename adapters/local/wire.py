@@ -6,17 +6,20 @@ Only these documents hold whom a ticket is for; nothing else that the desk answe
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
 from syncd.sdk.desk import (
     EventId,
+    Inbound,
     Instant,
     Language,
     Letter,
     NewTicket,
     Priority,
+    Sign,
     Sku,
     Ticket,
     TicketChange,
@@ -48,12 +51,20 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     at: Instant
 
 
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """A message of the customer: when, and what it shows; its words are not kept."""
+
+    at: Instant
+    signs: tuple[Sign, ...] = ()
+
+
 class TicketDoc(msgspec.Struct, frozen=True, kw_only=True):
     """A ticket. `changed_at` counts up with every change and is its version.
 
     `mark` is what replies are known by. `sending` are events whose letter was begun: one that is still here after a
     stop may or may not have gone out. `unsure` are letters of which nobody knows. `thread` are ids of mails, ours and
     theirs, in their order. `bounced` is the status of the mail that came back. `mentions` look like order numbers.
+    `inbound` are the customer's messages; one that is `escalated` is for a person.
     """
 
     ticket_id: str
@@ -86,6 +97,8 @@ class TicketDoc(msgspec.Struct, frozen=True, kw_only=True):
     replied_at: Instant | None = None
     bounced: str = ""
     follow_up_of: str = ""
+    inbound: tuple[Heard, ...] = ()
+    escalated: bool = False
 
 
 MOST_MENTIONS: Final = 20
@@ -128,6 +141,8 @@ def stated(doc: TicketDoc, *, read_at: Instant) -> Ticket:
         replied_at=doc.replied_at,
         created_at=doc.created_at,
         follow_up_of=TicketId(doc.follow_up_of) if doc.follow_up_of else None,
+        inbound=tuple(Inbound(at=one.at, signs=frozenset(one.signs)) for one in doc.inbound),
+        escalated=doc.escalated,
     )
 
 
@@ -161,6 +176,7 @@ def opened(wish: NewTicket, *, ticket_id: str, mark: str, now: Instant, parent: 
         expected=wish.expected,
         amount=wish.amount,
         priority=wish.priority,
+        escalated=wish.escalated,
         follow_up_of=wish.follow_up_of or "",
     )
 
@@ -176,8 +192,19 @@ def changed(doc: TicketDoc, change: TicketChange) -> TicketDoc:
         order_number=doc.order_number if change.order_number is None else change.order_number,
         expected=doc.expected if change.expected is None else change.expected,
         amount=doc.amount if change.amount is None else change.amount,
-        priority=doc.priority if change.priority is None else change.priority,
+        priority=_priority(doc, change),
+        escalated=doc.escalated if change.escalated is None else change.escalated,
     )
+
+
+_RANKS: Final = (Priority.LOW, Priority.NORMAL, Priority.HIGH, Priority.URGENT)
+
+
+def _priority(doc: TicketDoc, change: TicketChange) -> Priority:
+    """Return the priority after a change: an escalation never lowers it."""
+    if change.priority is None:
+        return doc.priority
+    return max(doc.priority, change.priority, key=_RANKS.index) if change.escalated else change.priority
 
 
 def noted(doc: TicketDoc, text: str, *, event: str, now: Instant) -> TicketDoc:
@@ -228,8 +255,8 @@ def marked(doc: TicketDoc, event: str) -> TicketDoc:
     return msgspec.structs.replace(doc, markers=(*_without(doc.markers, event), event))
 
 
-def replied(doc: TicketDoc, *, mail_id: str, at: Instant) -> TicketDoc:
-    """Return a ticket whose customer wrote; a solved one is open again."""
+def replied(doc: TicketDoc, *, mail_id: str, at: Instant, signs: Iterable[Sign] = ()) -> TicketDoc:
+    """Return a ticket whose customer wrote; a solved one is open again. `signs` are what the mail shows."""
     status = doc.status if doc.status in {TicketStatus.CLOSED, TicketStatus.GONE} else TicketStatus.OPEN
     return msgspec.structs.replace(
         doc,
@@ -237,6 +264,7 @@ def replied(doc: TicketDoc, *, mail_id: str, at: Instant) -> TicketDoc:
         heard=_kept(doc.heard, mail_id),
         thread=_kept(doc.thread, mail_id),
         replied_at=max(at, doc.replied_at or 0),
+        inbound=_kept(doc.inbound, Heard(at=at, signs=tuple(sorted(signs)))),
     )
 
 

@@ -41,11 +41,12 @@ class ZendeskDesk:
     def __init__(self, settings: ZendeskSettings, context: DeskContext) -> None:
         self._settings = settings
         self._clock = context.clock
+        self._lexicon = context.lexicon
         api = Api(settings, context)
         self._api = api
         self._setup = Setup(api, settings, context.clock)
         self._rules = RulesThere(api, settings, context)
-        self._reader = Reader(api, settings, self._setup, context.clock)
+        self._reader = Reader(api, settings, self._setup, context.clock, context.lexicon)
         self._writer = Writer(api, settings, self._setup, self._reader, context.clock)
         self._opener = Opener(api, settings, self._setup, self._reader)
 
@@ -117,7 +118,14 @@ class ZendeskDesk:
         return done
 
     def _provisioner(self, language: Language, texts: TextSource, webhook_url: str) -> Provisioner:
-        return Provisioner(self._api, self._settings, language=language, texts=texts, webhook_url=webhook_url)
+        return Provisioner(
+            self._api,
+            self._settings,
+            language=language,
+            texts=texts,
+            webhook_url=webhook_url,
+            lexicon=self._lexicon,
+        )
 
     async def check(self) -> list[str]:
         """Return what a person should mend; raises `AuthError` where the credentials are not accepted."""

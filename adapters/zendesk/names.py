@@ -24,6 +24,8 @@ WORD_TAG: Final = "bo_word"
 BUMPS: Final = ("bo_bump1", "bo_bump2", "bo_unanswered")
 STILL_TAG: Final = "bo_still_waiting"
 FOLLOWED_TAG: Final = "bo_cancel_followed"
+ESCALATED_TAG: Final = "bo_escalated"
+"""On tickets that are for a person: no rule of syncd's writes to their customers."""
 
 _PLAIN_EVENT: Final = re.compile(r"[a-z0-9-]{1,80}")
 _CODED: Final = "_"

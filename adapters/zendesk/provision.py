@@ -13,7 +13,7 @@ from adapters.zendesk.api import Api, decode
 from adapters.zendesk.fields import listed
 from adapters.zendesk.pieces import LIST_OF, ONE_OF, Piece, Verdict, compare
 from adapters.zendesk.settings import ZendeskSettings
-from syncd.sdk.desk import Language, Step, StepKind, TextSource
+from syncd.sdk.desk import Language, Lexicon, Step, StepKind, TextSource
 from syncd.sdk.errors import AuthError, ProtocolError, RejectedError
 
 DONE: Final = (200, 201)
@@ -74,13 +74,21 @@ class Provisioner:
     """Sets one account up in one language."""
 
     def __init__(
-        self, api: Api, settings: ZendeskSettings, *, language: Language, texts: TextSource, webhook_url: str
+        self,
+        api: Api,
+        settings: ZendeskSettings,
+        *,
+        language: Language,
+        texts: TextSource,
+        webhook_url: str,
+        lexicon: Lexicon,
     ) -> None:
         self._api = api
         self._settings = settings
         self._language = language
         self._texts = texts
         self._webhook_url = webhook_url
+        self._lexicon = lexicon
         self._steps: list[Step] = []
         self._field_rows: list[Row] = []
 
@@ -105,6 +113,7 @@ class Provisioner:
             form_id=await self._form(hand, ids),
             group_id=group_id,
             category_id=await self._category(hand),
+            lexicon=self._lexicon,
         )
         for what, make in rules.PARTS:
             await self._each(hand, make(plan), await self._there(what))

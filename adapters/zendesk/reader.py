@@ -9,7 +9,7 @@ are found by search, whose index is some minutes late, and deleted tickets are n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from http import HTTPStatus
@@ -18,13 +18,16 @@ from typing import Final
 from adapters.zendesk import wire
 from adapters.zendesk.api import Api, Kind, decode
 from adapters.zendesk.fields import Setup
+from adapters.zendesk.inbound import MOST_READ, Listening
 from adapters.zendesk.settings import ZendeskSettings
 from syncd.sdk.channel import Clock, Instant
-from syncd.sdk.desk import Ticket, TicketId, TicketPage
+from syncd.sdk.desk import Lexicon, Ticket, TicketId, TicketPage
 from syncd.sdk.errors import AuthError, ProtocolError, RejectedError
 from syncd.sdk.http import Answer
 
 MOST_SHOWN: Final = 100
+METRICS: Final = "metric_sets"
+"""What is loaded beside tickets: when each was solved, and when its requester changed it last."""
 PAGE: Final = 100
 OVERLAP_US: Final = 900 * wire.SECOND_US
 """How far back a scan begins before a search: its index is "up to a few minutes" late (article 4408886879258)."""
@@ -78,8 +81,9 @@ class Look:
 class Reader:
     """Reads tickets of one account. `is_admin` is None until the export was tried."""
 
-    def __init__(self, api: Api, settings: ZendeskSettings, setup: Setup, clock: Clock) -> None:
+    def __init__(self, api: Api, settings: ZendeskSettings, setup: Setup, clock: Clock, lexicon: Lexicon) -> None:
         self._api = api
+        self._listening = Listening(api, lexicon)
         self._settings = settings
         self._setup = setup
         self._clock = clock
@@ -91,12 +95,13 @@ class Reader:
         if not wanted:
             return []
         fields = await self._setup.map()
-        look = await self.look(wanted)
-        return [self._ticket(look.tickets[each], fields, look.read_at) for each in wanted if each in look.tickets]
+        look = await self.look(wanted, metrics=True)
+        rows = [look.tickets[each] for each in wanted if each in look.tickets]
+        return await self._told(rows, fields, look.read_at, since=look.read_at - OVERLAP_US)
 
-    async def look(self, wanted: Sequence[int], *, urgent: bool = False) -> Look:
-        """Read at most 100 tickets fresh, by their ids."""
-        params = {"ids": ",".join(map(str, wanted))}
+    async def look(self, wanted: Sequence[int], *, urgent: bool = False, metrics: bool = False) -> Look:
+        """Read at most 100 tickets fresh, by their ids; `metrics` with when they were solved and answered."""
+        params = {"ids": ",".join(map(str, wanted))} | ({"include": METRICS} if metrics else {})
         answer = await self._api.call("GET", "/tickets/show_many", params=params, urgent=urgent)
         rows = decode(answer, wire.Tickets).tickets
         return Look(
@@ -105,13 +110,28 @@ class Reader:
             settled_until=settled_until(answer),
         )
 
-    def _ticket(self, remote: wire.RemoteTicket, fields: wire.FieldMap, read_at: Instant) -> Ticket:
-        return wire.ticket(remote, fields, read_at=read_at, currency=self._settings.currency)
+    async def _told(
+        self, rows: Sequence[wire.RemoteTicket], fields: wire.FieldMap, read_at: Instant, *, since: Instant
+    ) -> list[Ticket]:
+        """Return tickets with what their customers' messages show."""
+        heard = await self._listening.heard(rows, since=since)
+        currency = self._settings.currency
+        return [wire.ticket(row, fields, read_at=read_at, currency=currency, inbound=heard[row.id]) for row in rows]
 
     # --- changes -------------------------------------------------------------------------------------------------
 
     async def changed(self, cursor: str | None) -> TicketPage:
-        """Read a page of tickets that changed; None begins with those that are open now."""
+        """Read a page of tickets that changed; None begins with those that are open now.
+
+        Tickets whose comments are still to be read come with it.
+        """
+        page = await self._changed(cursor)
+        later = list(self._listening.later)[:MOST_READ]
+        if not later:
+            return page
+        return replace(page, tickets=(*page.tickets, *await self.find([TicketId(str(each)) for each in later])))
+
+    async def _changed(self, cursor: str | None) -> TicketPage:
         now = self._clock.now()
         if cursor is None:
             began = now // wire.SECOND_US
@@ -148,6 +168,7 @@ class Reader:
         params: dict[str, str | int] = (
             {"cursor": place.mark} if place.mark else {"start_time": min(place.since, latest)}
         )
+        params["include"] = METRICS
         fields = await self._setup.map()
         expect = (200, 403, *(EXPIRED if place.mark else ()))
         answer = await self._api.call(
@@ -165,7 +186,8 @@ class Reader:
         more = not page.end_of_stream
         if more and mark == place.mark:
             raise ProtocolError("Zendesk: the export goes on without a new cursor")
-        tickets = tuple(self._ticket(each, fields, answer.asked_at) for each in page.tickets)
+        since_us = place.since * wire.SECOND_US
+        tickets = tuple(await self._told(page.tickets, fields, answer.asked_at, since=since_us))
         # Where a scan ends there is nothing older to tell: a new start need not go back further.
         since = place.since if more else max(place.since, (answer.asked_at - OVERLAP_US) // wire.SECOND_US)
         return TicketPage(tickets=tickets, cursor=Place(phase=Phase.EXPORT, since=since, mark=mark).text(), more=more)

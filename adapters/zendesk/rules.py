@@ -8,14 +8,14 @@ ends its own condition by a tag, so that none runs twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from adapters.zendesk import names
 from adapters.zendesk.pieces import Piece
 from adapters.zendesk.webhooks import EVENTS
 from adapters.zendesk.wording import AUTOMATIONS, MACROS, TRIGGERS, VIEWS, WORDS, title
-from syncd.sdk.desk import Language, MessageKind, Step, StepKind, TextSource, TicketState
+from syncd.sdk.desk import Language, Lexicon, MessageKind, Sign, Step, StepKind, TextSource, TicketState, Word
 
 PENDING: Final = names.option(TicketState.PENDING)
 CANCELLED: Final = names.option(TicketState.CANCELLED)
@@ -52,6 +52,7 @@ class Plan:
     form_id: int = 0
     group_id: int = 0
     category_id: str = ""
+    lexicon: Lexicon = field(default_factory=Lexicon)
 
     def custom(self, name: str) -> str:
         """Return a field as conditions and actions call it."""
@@ -107,6 +108,7 @@ def triggers(plan: Plan) -> Iterator[Piece]:
     """Yield the triggers, in the order in which they run."""
     for language in Language:
         yield _trigger(plan, f"words_{language}", **_asks(plan, language))
+    yield from _escalating(plan)
     for rank in ("urgent", "high"):
         conditions = [_tags(f"{names.AMOUNT_TAG}{rank}"), _is("priority", "less_than", rank)]
         yield _trigger(plan, f"amount_{rank}", all=conditions, actions=[_do("priority", rank)])
@@ -116,6 +118,28 @@ def triggers(plan: Plan) -> Iterator[Piece]:
     if plan.group_id:
         waits = [_tags(PENDING), _is("group_id", "is", "")]
         yield _trigger(plan, "group", all=waits, actions=[_do("group_id", str(plan.group_id))])
+
+
+def _escalating(plan: Plan) -> Iterator[Piece]:
+    """Yield the triggers that mark tickets of those who wait as ones for a person, by what a customer writes.
+
+    syncd reads the same words, and writes the note for agents; a priority that is as high already is left as it is.
+    """
+    waits = [_is("role", "is", "end_user"), _tags(" ".join(sorted(names.STATE_TAGS)))]
+    for sign in Sign:
+        rank = "urgent" if sign is Sign.LEGAL else "high"
+        for language in Language:
+            spoken = [_says(word) for word in plan.lexicon.sure_words(language, sign)]
+            if spoken:
+                conditions = [*waits, _is("priority", "less_than", rank)]
+                actions = [_do(_TAG, names.ESCALATED_TAG), _do("priority", rank)]
+                yield _trigger(plan, f"{sign}_{language}", all=conditions, any=spoken, actions=actions)
+
+
+def _says(word: Word) -> dict[str, Any]:
+    """Return the condition of a word: `includes` finds whole words, `is` a text anywhere."""
+    whole = word.latin and not word.stem and word.text.isalnum()
+    return _is("comment_includes_word", "includes" if whole else "is", word.text)
 
 
 def _asks(plan: Plan, language: Language) -> dict[str, Any]:
@@ -148,7 +172,7 @@ def _trigger(plan: Plan, key: str, **parts: list[dict[str, Any]]) -> Piece:
 def automations(plan: Plan) -> Iterator[Piece]:
     """Yield the automations: two nudges and a close after a question of ours, honest news, a word after a cancel."""
     states = " ".join(sorted(names.STATE_TAGS))
-    asked = [_is("status", "is", "pending"), _tags(states)]
+    asked = [_is("status", "is", "pending"), _tags(states), _not_tags(names.ESCALATED_TAG)]
     first, second, last = names.BUMPS
     hours = str(BUMP_HOURS - 1)
     yield _automation(plan, "bump_first", [*asked, _hours("PENDING", hours), _not_tags(first)], [_do(_TAG, first)])
@@ -169,14 +193,14 @@ def automations(plan: Plan) -> Iterator[Piece]:
         _is("status", "is_not", "pending"),
         _is(plan.custom("state"), "is", PENDING),
         _hours("updated_at", str(SILENT_HOURS - 1)),
-        _not_tags(names.STILL_TAG),
+        _not_tags(f"{names.STILL_TAG} {names.ESCALATED_TAG}"),
     ]
     yield _automation(plan, "still_waiting", silent, [_do(_TAG, names.STILL_TAG)])
     cancelled = [
         _is("status", "less_than", "closed"),
         _is(plan.custom("state"), "is", CANCELLED),
         _hours("updated_at", str(SILENT_HOURS - 1)),
-        _not_tags(names.FOLLOWED_TAG),
+        _not_tags(f"{names.FOLLOWED_TAG} {names.ESCALATED_TAG}"),
     ]
     yield _automation(plan, "cancel_follow_up", cancelled, [_do(_TAG, names.FOLLOWED_TAG)])
 
@@ -215,6 +239,7 @@ def views(plan: Plan) -> Iterator[Piece]:
     wanted: dict[str, list[dict[str, Any]]] = {
         "waiting": [unsolved, _is(plan.custom("state"), "is", PENDING)],
         "restocked": [unsolved, _is(plan.custom("state"), "is", RESTOCKED)],
+        "escalated": [unsolved, _tags(names.ESCALATED_TAG)],
         "drafts": [unsolved, _tags(names.DRAFT_TAG)],
         "refunds": [_is("status", "less_than", "closed"), _is(plan.custom("state"), "is", CANCELLED)],
     }

@@ -147,6 +147,11 @@ class ZendeskSimulator(DeskSimulator):
             given["custom_fields"] = self._entered(Wish(state=state))
         self._do(ticket_id, given, by=AGENT)
 
+    def rate(self, ticket_id: TicketId, score: str) -> None:
+        """Let the customer say how it was: good or bad."""
+        self.settle()
+        self.store.rate(self._ticket(ticket_id), score)
+
     def close(self, ticket_id: TicketId) -> None:
         """Let the account's own automation close a ticket."""
         self._do(ticket_id, {"status": "closed"}, by=RULE)
@@ -204,6 +209,7 @@ class ZendeskSimulator(DeskSimulator):
                 *filter(None, [given.get("note")]),
             ),
             own=frozenset(own),
+            escalated="bo_escalated" in row.tags,
             follow_up_of=TicketId(str(row.followup_of)) if row.followup_of else None,
         )
 

@@ -20,8 +20,11 @@ from adapters.zendesk import names
 from adapters.zendesk.settings import ZendeskSettings
 from syncd.sdk.channel import Instant
 from syncd.sdk.desk import (
+    Inbound,
     Letter,
     NewTicket,
+    Priority,
+    Rating,
     Ticket,
     TicketChange,
     TicketId,
@@ -43,6 +46,13 @@ _STATUSES: Final[Mapping[str, TicketStatus]] = {
     CLOSED: TicketStatus.CLOSED,
     DELETED: TicketStatus.GONE,
 }
+_RATINGS: Final[Mapping[Any, Rating]] = {
+    "good": Rating.GOOD,
+    "good_with_comment": Rating.GOOD,
+    "bad": Rating.BAD,
+    "bad_with_comment": Rating.BAD,
+}
+_RANKS: Final = ("low", "normal", "high", "urgent")
 _WRITTEN: Final[Mapping[TicketStatus, str]] = {
     TicketStatus.OPEN: "open",
     TicketStatus.WAITING: "pending",
@@ -79,6 +89,19 @@ class Via(msgspec.Struct, frozen=True):
     source: Source | None = None
 
 
+class Satisfaction(msgspec.Struct, frozen=True):
+    """What a customer was asked and answered; a score that is neither good nor bad is no answer."""
+
+    score: Any = None
+
+
+class MetricSet(msgspec.Struct, frozen=True):
+    """When a ticket was solved, and when its requester changed it last (Zendesk, Ticket Metrics, side-loaded)."""
+
+    solved_at: str | None = None
+    requester_updated_at: str | None = None
+
+
 class RemoteTicket(msgspec.Struct, frozen=True):
     """What is read of a ticket."""
 
@@ -91,6 +114,11 @@ class RemoteTicket(msgspec.Struct, frozen=True):
     tags: list[str] = []
     custom_fields: list[CustomValue] = []
     via: Via | None = None
+    external_id: str | None = None
+    requester_id: int | None = None
+    priority: str | None = None
+    satisfaction_rating: Satisfaction | None = None
+    metric_set: MetricSet | None = None
 
 
 class Tickets(msgspec.Struct, frozen=True):
@@ -167,8 +195,10 @@ def stamp(at: Instant) -> str:
     return datetime.fromtimestamp(at // SECOND_US, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def ticket(remote: RemoteTicket, fields: FieldMap, *, read_at: Instant, currency: str) -> Ticket:
-    """Return a ticket; of its text only the words that look like order numbers."""
+def ticket(
+    remote: RemoteTicket, fields: FieldMap, *, read_at: Instant, currency: str, inbound: tuple[Inbound, ...] = ()
+) -> Ticket:
+    """Return a ticket; of its text only the words that look like order numbers. `inbound` are its customer's words."""
     values = {each.id: each.value for each in remote.custom_fields}
     given = {name: values.get(field_id) for name, field_id in fields.ids.items()}
     status = _STATUSES.get(remote.status)
@@ -193,6 +223,11 @@ def ticket(remote: RemoteTicket, fields: FieldMap, *, read_at: Instant, currency
         reachable=names.TASK_TAG not in remote.tags,
         created_at=instant(remote.created_at),
         follow_up_of=_follow_up(remote.via),
+        inbound=inbound,
+        escalated=names.ESCALATED_TAG in remote.tags,
+        replied_at=max((one.at for one in inbound), default=None),
+        solved_at=None if remote.metric_set is None else instant(remote.metric_set.solved_at),
+        rating=_RATINGS.get(remote.satisfaction_rating.score) if remote.satisfaction_rating is not None else None,
     )
 
 
@@ -266,12 +301,17 @@ def row(change: TicketChange, remote: RemoteTicket, fields: FieldMap, settings: 
         body["remove_tags"] = remove
     if change.status is not None:
         body["status"] = _WRITTEN[change.status]
-    if change.priority is not None:
+    if change.priority is not None and not (change.escalated and _ranks(remote.priority, change.priority)):
         body["priority"] = change.priority.value
     comment = _comment(change.letter, draft=change.draft, note=change.note)
     if comment is not None:
         body["comment"] = comment
     return Row(change=change, body=body)
+
+
+def _ranks(there: str | None, wanted: Priority) -> bool:
+    """Say whether a ticket has this priority already, or a higher one: an escalation never lowers it."""
+    return there in _RANKS and _RANKS.index(there) >= _RANKS.index(wanted.value)
 
 
 def unwritable(change: TicketChange, remote: RemoteTicket) -> str:
@@ -294,6 +334,10 @@ def _tags(change: TicketChange, remote: RemoteTicket, settings: ZendeskSettings)
         rank = names.amount_tag(change.amount, high=settings.amount_high, urgent=settings.amount_urgent)
         add += [rank] if rank else []
         stale |= {tag for tag in remote.tags if tag.startswith(names.AMOUNT_TAG)}
+    if change.escalated:
+        add.append(names.ESCALATED_TAG)
+    elif change.escalated is False:
+        stale |= {names.ESCALATED_TAG} & set(remote.tags)
     if change.letter is not None and change.draft:
         add.append(names.DRAFT_TAG)
     elif change.letter is not None:
@@ -340,6 +384,7 @@ def new_ticket(
         *([names.sku_tag(wanted.sku)] if wanted.sku else []),
         *([rank] if rank else []),
         *([names.TASK_TAG] if is_task else []),
+        *([names.ESCALATED_TAG] if wanted.escalated else []),
         *([names.DRAFT_TAG] if wanted.letter is not None and draft else []),
     ]
     body: dict[str, Any] = {

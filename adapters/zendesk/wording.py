@@ -18,6 +18,12 @@ TRIGGERS: Final[Titles[str]] = {
     "amount_urgent": ("Backorder: urgent by order amount", "入荷待ち：注文金額により至急"),
     "amount_high": ("Backorder: high by order amount", "入荷待ち：注文金額により高"),
     "answered": ("Backorder: the customer answered", "入荷待ち：お客様からの返信"),
+    "legal_ja": ("Backorder: for a person, words of the law (Japanese)", "入荷待ち：要担当者対応（法律、日本語）"),
+    "legal_en": ("Backorder: for a person, words of the law (English)", "入荷待ち：要担当者対応（法律、英語）"),
+    "legal_zh": ("Backorder: for a person, words of the law (Chinese)", "入荷待ち：要担当者対応（法律、中国語）"),
+    "anger_ja": ("Backorder: for a person, anger (Japanese)", "入荷待ち：要担当者対応（お怒り、日本語）"),
+    "anger_en": ("Backorder: for a person, anger (English)", "入荷待ち：要担当者対応（お怒り、英語）"),
+    "anger_zh": ("Backorder: for a person, anger (Chinese)", "入荷待ち：要担当者対応（お怒り、中国語）"),
     "group": ("Backorder: assign the group", "入荷待ち：グループに割り当て"),
 }
 AUTOMATIONS: Final[Titles[str]] = {
@@ -30,6 +36,7 @@ AUTOMATIONS: Final[Titles[str]] = {
 VIEWS: Final[Titles[str]] = {
     "waiting": ("Backorder: waiting", "入荷待ち"),
     "restocked": ("Backorder: goods are here", "入荷待ち：再入荷済み"),
+    "escalated": ("Backorder: for a person", "入荷待ち：要担当者対応"),
     "drafts": ("Backorder: drafts to release", "入荷待ち：下書きの確認"),
     "refunds": ("Backorder: refunds due", "入荷待ち：返金待ち"),
 }

@@ -26,6 +26,7 @@ from syncd.cli import (
     release,
     status,
     stock,
+    tickets,
     tokens,
     upkeep,
     waiting,
@@ -79,7 +80,7 @@ app.add_typer(incidents.app, name="incidents")
 app.add_typer(incidents.alternatives, name="alternatives")
 app.add_typer(letters.app, name="letters")
 app.add_typer(waitlist.waitlist, name="waitlist")
-app.add_typer(waitlist.tickets, name="tickets")
+app.add_typer(tickets.app, name="tickets")
 app.add_typer(waitlist.arrivals, name="arrivals")
 app.add_typer(waitlist.deliveries, name="deliveries")
 app.add_typer(desk.desk, name="desk")

@@ -114,6 +114,10 @@ def simulate(
     skus: Skus = SKUS,
     seed: Seed = 1,
     seconds: Annotated[float | None, typer.Option("--seconds", min=0, help="End after so long.")] = None,
+    time_scale: Annotated[
+        float,
+        typer.Option("--time-scale", min=0, max=1, help="Its own delays, times this: 0.1 makes it ten times as fast."),
+    ] = 1.0,
     config: Config = None,
     json: Json = False,
 ) -> None:
@@ -121,6 +125,7 @@ def simulate(
     terminal = open_terminal(config, json=json)
     found = find(terminal, name)
     simulator = factory(terminal, found)(skus=skus, seed=seed, clock=SystemClock())
+    simulator.time_scale = time_scale
     asyncio.run(_serve(terminal, found, simulator, port=port, seconds=seconds))
 
 

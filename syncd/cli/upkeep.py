@@ -28,11 +28,12 @@ _FAILED: Final = "failed"
 def check(*, config: Config = None, json: Json = False) -> None:
     """Check settings and credentials: opens each channel and asks for its health. All problems at once, exit 78."""
     from syncd.doctor import examine_channel  # noqa: PLC0415
-    from syncd.letters import load_texts  # noqa: PLC0415
+    from syncd.letters import load_lexicon, load_texts  # noqa: PLC0415
 
     terminal = open_terminal(config, json=json)
     settings = terminal.settings()
     load_texts(settings.letters.templates, shop=settings.letters.shop)
+    load_lexicon(settings.escalation.words)
     patient = _patient(terminal, offline=False)
     findings = [
         finding for channel in settings.channels.values() for finding in asyncio.run(examine_channel(patient, channel))

@@ -24,6 +24,7 @@ from syncd.core.waitlist import (
     HoldFact,
     LeaveFact,
     MessageFact,
+    ReleaseFact,
     TicketFact,
     TicketHintFact,
     TicketOutcomeFact,
@@ -293,4 +294,5 @@ Fact: TypeAlias = (
     | HoldFact
     | CorrectionFact
     | MessageFact
+    | ReleaseFact
 )

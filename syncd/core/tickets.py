@@ -83,6 +83,28 @@ class Priority(StrEnum):
     URGENT = "urgent"
 
 
+class Sign(StrEnum):
+    """What a customer's words show that no machine may answer (`core.escalation`)."""
+
+    LEGAL = "legal"
+    ANGER = "anger"
+
+
+class Rating(StrEnum):
+    """How a customer rated what was done for them; unrated is no rating."""
+
+    GOOD = "good"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbound:
+    """A message of a customer: when it was written and what it shows; its words are not kept."""
+
+    at: Instant
+    signs: frozenset[Sign] = frozenset()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
     """A ticket as its desk states it at one moment.
@@ -92,6 +114,8 @@ class Ticket:
     that look like order numbers of any channel, in their order; the text itself is not kept. `skus` are those that it
     may be about where the desk does not know which. `markers` are the events that it bears. `reachable` says that the
     desk can tell the customer. `asked_at` is when we last wrote to the customer, `replied_at` when the customer did.
+    `inbound` are messages of the customer, as many as this reading brought. `escalated` says that the desk has it
+    marked as one for a person. `solved_at` is when it was solved last, where the desk tells; `rating` is theirs.
     """
 
     ticket_id: TicketId
@@ -114,6 +138,10 @@ class Ticket:
     replied_at: Instant | None = None
     created_at: Instant | None = None
     follow_up_of: TicketId | None = None
+    inbound: tuple[Inbound, ...] = ()
+    escalated: bool = False
+    solved_at: Instant | None = None
+    rating: Rating | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +163,8 @@ class TicketChange:
     """What is to be changed on one ticket; None and empty texts leave a thing as it is.
 
     `version` guards it: the change is STALE where the ticket is another by now. `note` is for agents only. `letter`
-    goes to the customer, or where `draft` is set stands as a draft for an agent.
+    goes to the customer, or where `draft` is set stands as a draft for an agent. `escalated` marks the ticket as one
+    for a person, or (False) takes the mark away.
     """
 
     ticket_id: TicketId
@@ -152,6 +181,7 @@ class TicketChange:
     note: str = ""
     letter: Letter | None = None
     draft: bool = False
+    escalated: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +196,7 @@ class Contact:
 class NewTicket:
     """A ticket to be opened. `key` is unique: a repeat answers the ticket that is there already.
 
-    Without a `contact` it is a task for an agent.
+    Without a `contact` it is a task for an agent. An `escalated` one is marked as one for a person.
     """
 
     key: str
@@ -185,6 +215,7 @@ class NewTicket:
     letter: Letter | None = None
     draft: bool = False
     follow_up_of: TicketId | None = None
+    escalated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from syncd.core.terms import AccountId, Instant, Location, OutcomeKind, Sku
-from syncd.core.tickets import Contact, DeskId, Language, Ticket, TicketId
+from syncd.core.tickets import Contact, DeskId, Language, Sign, Ticket, TicketId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +13,8 @@ class WaitRow:
     """Somebody who waits. `key` is unique for the fact's source: a repeat changes nothing.
 
     `order_number` names an order of any channel; `account` is where they want to buy, where it is known. `since` is
-    their place in the line (None: now). Only the inbox ever holds the `contact`.
+    their place in the line (None: now). Only the inbox ever holds the `contact`. `signs` are what their words show,
+    where they wrote some.
     """
 
     key: str
@@ -27,6 +28,7 @@ class WaitRow:
     since: Instant | None = None
     due_on: str = ""
     contact: Contact | None = None
+    signs: frozenset[Sign] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,4 +151,13 @@ class MessageFact:
     ids: tuple[int, ...] = ()
     event: str = ""
     accept: bool
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseFact:
+    """A person releases escalated tickets by the numbers of their escalations: letters go out by themselves again."""
+
+    ids: tuple[int, ...]
+    reason: str = ""
     actor: str = ""

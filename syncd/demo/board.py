@@ -12,6 +12,7 @@ from syncd.demo.lags import quantile, recent
 from syncd.demo.play import Play, Sale
 from syncd.demo.script import FACTOR
 from syncd.demo.standing import Standing
+from syncd.demo.waiting import Wait
 from syncd.engine.channels import Pulse
 
 
@@ -77,6 +78,7 @@ class Board:
     p99_s: float | None = None
     events: int | None = None
     pages: str = ""
+    wait: Wait | None = None
 
 
 def _ours(books: Books, writes: int) -> Score:
@@ -87,7 +89,7 @@ def _naive(mean: Mapping[str, float]) -> Score:
     return Score(**{name: mean[name] for name in ("sold", "oversold", "refused", "hidden", "writes")})
 
 
-def board(play: Play, standing: Standing | None, *, seconds: float | None) -> Board:
+def board(play: Play, standing: Standing | None, wait: Wait | None, *, seconds: float | None) -> Board:
     """Return how the demo stands."""
     stage, totals = play.stage, play.stage.lags.recent_totals()
     return Board(
@@ -103,6 +105,7 @@ def board(play: Play, standing: Standing | None, *, seconds: float | None) -> Bo
         median_s=quantile(totals, 0.5),
         p99_s=quantile(totals, 0.99),
         events=None if stage.events is None else stage.events.count,
+        wait=wait,
         pages=f"http://{stage.plant.settings.http.listen}/",
     )
 
@@ -117,7 +120,7 @@ def _goods(play: Play, standing: Standing | None) -> list[Good]:
             there=play.books.there[sku],
             cells={name: (shows, targets.get(name, {}).get(sku)) for name, shows in play.stage.watch.of(sku).items()},
         )
-        for sku in play.script.names
+        for sku in play.script.goods
     ]
 
 

@@ -31,6 +31,11 @@ class Books:
             self.there[sku] += quantity
             self.stocked += quantity
 
+    def lose(self, sku: str, quantity: int) -> None:
+        """Write off what turned out to be broken."""
+        self.there[sku] -= quantity
+        self.stocked -= quantity
+
     def sell(self, sku: str, quantity: int) -> int:
         """Let a shopper have units; return how many of them are not there."""
         over = max(0, quantity - max(0, self.there[sku]))

@@ -54,6 +54,11 @@ class NaiveShop:
         self.advance(at_s)
         self.books.arrive(goods)
 
+    def lose(self, sku: str, quantity: int, *, at_s: float) -> None:
+        """Write off what is broken; the channels hear of it when the clock strikes."""
+        self.advance(at_s)
+        self.books.lose(sku, quantity)
+
     def advance(self, to_s: float) -> None:
         """Let everything happen that is due by then: cancels, and the clock."""
         while True:
@@ -98,6 +103,11 @@ class NaiveShops:
         """Take a delivery in, in each."""
         for shop in self.shops:
             shop.deliver(goods, at_s=at_s)
+
+    def lose(self, sku: str, quantity: int, *, at_s: float) -> None:
+        """Write off what is broken, in each."""
+        for shop in self.shops:
+            shop.lose(sku, quantity, at_s=at_s)
 
     def advance(self, to_s: float) -> None:
         """Let everything happen that is due by then."""

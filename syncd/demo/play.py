@@ -131,9 +131,7 @@ class Play:
             case Cancel():
                 self._cancel(act)
             case Delivery():
-                self.naive.deliver(act.goods, at_s=act.at_s)
-                self._arrive(act.goods)
-                await self.stage.deliver(act.goods)
+                await self.arrive(act.goods)
             case Scene():
                 self._turn(act)
 
@@ -167,6 +165,19 @@ class Play:
         before = max(0, self.books.there[cancel.sku])
         self.books.give_back(cancel.sku, cancel.quantity)
         self.stage.lags.raised(cancel.sku, max(0, self.books.there[cancel.sku]) - before)
+
+    async def arrive(self, goods: Mapping[str, int]) -> None:
+        """Let a delivery come, at both shops."""
+        self.naive.deliver(goods, at_s=self.now_s)
+        self._arrive(goods)
+        await self.stage.deliver(goods)
+
+    async def lose(self, sku: str, quantity: int) -> None:
+        """Find what is left of a good, and so many sold units more, broken, at both shops."""
+        broken = max(0, self.books.there[sku]) + quantity
+        self.naive.lose(sku, broken, at_s=self.now_s)
+        self.books.lose(sku, broken)
+        await self.stage.write_off({sku: broken})
 
     def _arrive(self, goods: Mapping[str, int]) -> None:
         before = {sku: max(0, self.books.there[sku]) for sku in goods}

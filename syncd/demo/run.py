@@ -20,10 +20,11 @@ from syncd.demo.board import Board, board
 from syncd.demo.play import Play
 from syncd.demo.rest import Rest, come_to_rest
 from syncd.demo.script import FACTOR, ROUND_S, Script
-from syncd.demo.stage import open_stage
+from syncd.demo.stage import Stage, open_stage
 from syncd.demo.standing import Standing, standing
 from syncd.demo.summary import as_line, figures, tell
 from syncd.demo.view import draw, line
+from syncd.demo.waiting import Wait, Waiting, open_desk
 from syncd.engine.timing import nap
 from syncd.machine import real
 from syncd.sdk.channel import Adapter
@@ -91,7 +92,7 @@ def _run(show: _Show, folder: Path, *, as_json: bool) -> int:
         told |= {"factor": FACTOR, "exposure": script.exposure}
         sys.stdout.write(as_line(ended.figures, told))
     else:
-        tell(console, ended.figures, ended.rest, factor=FACTOR, broker=ended.broker)
+        tell(console, ended.figures, ended.rest, ended.wait, factor=FACTOR, broker=ended.broker)
     return 0 if ended.rest.right else EXIT_WRONG
 
 
@@ -114,6 +115,7 @@ class Ended:
 
     figures: Mapping[str, float]
     rest: Rest
+    wait: Wait | None
     broker: bool
 
 
@@ -127,43 +129,58 @@ class _Show:
     _leaving: asyncio.Event = field(default_factory=asyncio.Event)
     _over: asyncio.Event = field(default_factory=asyncio.Event)
     _standing: Standing | None = None
+    _waiting: Waiting | None = None
 
     async def run(self, console: Console, folder: Path, *, adapters: Mapping[str, Adapter]) -> Ended | None:
         """Set the scene, play, come to rest; None when it was ended before the doors opened."""
         script = self.script
-        opened = open_stage(
-            adapters=adapters,
-            skus=script.skus,
-            seed=script.seed,
-            folder=folder,
-            machine=real(),
-            exposure=script.exposure,
-        )
-        async with opened as stage:
-            self._listen()
-            play = Play(stage, self.script)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._look(play), name="look")
-                group.create_task(self._tell(play, console), name="screen")
-                try:
-                    return await self._acts(play)
-                finally:
-                    self._over.set()
+        machine = real()
+        async with open_desk(seed=script.seed, clock=machine.clock) as (desk, more):
+            opened = open_stage(
+                adapters=adapters,
+                skus=len(script.goods),
+                seed=script.seed,
+                folder=folder,
+                machine=machine,
+                exposure=script.exposure,
+                more=more,
+            )
+            async with opened as stage:
+                return await self._show(stage, Waiting(stage, script, desk), console)
 
-    async def _acts(self, play: Play) -> Ended | None:
+    async def _show(self, stage: Stage, waiting: Waiting, console: Console) -> Ended | None:
+        self._listen()
+        self._waiting = waiting
+        play = Play(stage, self.script)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._look(play), name="look")
+            group.create_task(self._tell(play, console), name="screen")
+            try:
+                return await self._acts(play, waiting)
+            finally:
+                self._over.set()
+
+    async def _acts(self, play: Play, waiting: Waiting) -> Ended | None:
         await self._open(play)
         if self._closing.is_set():
             return None
-        await play.run(self._closing, seconds=self.seconds)
+        await waiting.open()
+        closed = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(waiting.run(play, closed), name="waiting")
+            await play.run(self._closing, seconds=self.seconds)
+            closed.set()
         play.scene = "closed: waiting until everything is at rest"
         rest = await come_to_rest(play, self._leaving)
-        return Ended(figures=figures(play, rest), rest=rest, broker=play.stage.events is not None)
+        wait = waiting.wait
+        broker = play.stage.events is not None
+        return Ended(figures=figures(play, rest, wait), rest=rest, wait=wait, broker=broker)
 
     async def _open(self, play: Play) -> None:
         """Adopt the shop as a person would: read what is there, count, release; then wait until it shows."""
         stage, script = play.stage, self.script
         play.scene = "onboarding: reading four catalogues"
-        await stage.catalogues(script.skus, self._closing)
+        await stage.catalogues(len(script.goods), self._closing)
         if self._closing.is_set():
             return
         play.scene = "onboarding: first count"
@@ -195,7 +212,8 @@ class _Show:
             await nap(FRAME_S, self._over)
 
     def _board(self, play: Play) -> Board:
-        return board(play, self._standing, seconds=self.seconds)
+        wait = None if self._waiting is None else self._waiting.wait
+        return board(play, self._standing, wait, seconds=self.seconds)
 
     async def _tell(self, play: Play, console: Console) -> None:
         if console.quiet:

@@ -46,6 +46,18 @@ CUTS: Final = (0.30, 0.50)
 OUTAGE: Final = (0.58, 0.74)
 DELIVERY: Final = 0.66
 
+# Those who wait: one good more, in the first round.
+SELL_OUT: Final = (0.02, 0.30)
+LOSS: Final = 0.35
+"""When the last units of it turn out to be broken."""
+BROKEN: Final = 3
+FREE: Final = 9
+"""How many units the truck brings beyond what is owed."""
+WANTED: Final = 12
+"""How many shoppers ask for it, one unit each."""
+LEAST_ROUND_S: Final = 15.0
+"""A shorter show has no time for them."""
+
 CUT_RATE: Final = 0.25
 CUT_CHANNELS: Final = ("amazon", "rakuten")
 DOWN_CHANNEL: Final = "rakuten"
@@ -106,6 +118,21 @@ class Script:
         return [sku_name(number) for number in range(1, self.skus + 1)]
 
     @property
+    def awaited(self) -> str:
+        """Return the good that sells out and is waited for, one more than `skus`; empty in a show too short for it."""
+        return sku_name(self.skus + 1) if self.round_s >= LEAST_ROUND_S else ""
+
+    @property
+    def goods(self) -> list[str]:
+        """Return all goods, also the one that is waited for."""
+        return [*self.names, self.awaited] if self.awaited else self.names
+
+    @property
+    def awaited_stock(self) -> int:
+        """Return how much of the awaited good there is at the start."""
+        return 2 * BROKEN
+
+    @property
     def hot(self) -> list[str]:
         """Return the goods of the flash sale."""
         return [sku_name(number) for number in range(1, max(1, min(MOST_HOT, self.skus // 4)) + 1)]
@@ -117,7 +144,11 @@ class Script:
         return max(1, round(wanted / len(self.hot) / SCARCITY))
 
     def opening(self) -> dict[str, int]:
-        """Return what is there at the start, and what a delivery brings."""
+        """Return what is there at the start."""
+        return self.usual() | ({self.awaited: self.awaited_stock} if self.awaited else {})
+
+    def usual(self) -> dict[str, int]:
+        """Return what there is of the goods that nobody waits for, and what a delivery brings of them."""
         steady = STEADY_PER_S * self.round_s * MEAN_QUANTITY / self.skus
         return dict.fromkeys(self.names, math.ceil(steady * SPARE)) | dict.fromkeys(self.hot, self.hot_stock)
 
@@ -141,8 +172,25 @@ class Script:
         steady = self._asks(dice, (begin, begin + self.round_s), per_s=STEADY_PER_S, among=self.names)
         hot = self._asks(dice, (flash[0], flash[1]), per_s=FLASH_PER_S, among=self.hot)
         return sorted(
-            [*self._scenes(begin), self._delivery(begin), *steady, *hot], key=lambda happening: happening.at_s
+            [*self._scenes(begin), self._delivery(begin), *steady, *hot, *self._last_units(number)],
+            key=lambda happening: happening.at_s,
         )
+
+    def _last_units(self, number: int) -> list[Ask]:
+        """Return those who want the awaited good, by turns on all channels, in the first round."""
+        if number or not self.awaited:
+            return []
+        begin_s, end_s = (share * self.round_s for share in SELL_OUT)
+        names = list(SHARES)
+        return [
+            Ask(
+                at_s=begin_s + (end_s - begin_s) * place / WANTED,
+                channel=names[place % len(names)],
+                sku=self.awaited,
+                quantity=1,
+            )
+            for place in range(WANTED)
+        ]
 
     def _asks(self, dice: SeededRandom, span: tuple[float, float], *, per_s: float, among: list[str]) -> list[Ask]:
         asks, at_s = [], span[0]
@@ -177,7 +225,7 @@ class Script:
         ]
 
     def _delivery(self, begin: float) -> Delivery:
-        return Delivery(at_s=begin + DELIVERY * self.round_s, goods=self.opening())
+        return Delivery(at_s=begin + DELIVERY * self.round_s, goods=self.usual())
 
 
 def _channel(draw: float) -> str:

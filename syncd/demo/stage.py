@@ -54,6 +54,9 @@ _MORE_SETTINGS: Final = f"""
 instance = "{INSTANCE}"
 drain_s = 5.0
 
+[incidents]
+enabled = false
+
 [policy]
 raise_delay_s = 1.0
 """
@@ -106,12 +109,16 @@ class Stage:
 
     async def deliver(self, goods: Mapping[str, int]) -> None:
         """Tell that goods arrived."""
+        await self.plant.intake.put([self._move(StockMove.RECEIVE, goods)], source=SOURCE)
+
+    async def write_off(self, goods: Mapping[str, int]) -> None:
+        """Tell that so many units are broken, and wait until it is decided."""
+        await self.say(self._move(StockMove.DAMAGE, {sku: -units for sku, units in goods.items()}))
+
+    def _move(self, move: StockMove, goods: Mapping[str, int]) -> Fact:
         rows = [MoveRow(sku=Sku(sku), location=MAIN, quantity=units) for sku, units in goods.items()]
-        now = self.plant.clock.now()
-        fact = MoveFact(
-            source=SOURCE, reference=self.plant.uuid(), move=StockMove.RECEIVE, at=now, rows=tuple(rows), forced=True
-        )
-        await self.plant.intake.put([fact], source=SOURCE)
+        now, name = self.plant.clock.now(), self.plant.uuid()
+        return MoveFact(source=SOURCE, reference=name, move=move, at=now, rows=tuple(rows), forced=True)
 
 
 @asynccontextmanager
@@ -123,8 +130,9 @@ async def open_stage(
     folder: Path,
     machine: Machine,
     exposure: ExposureName = "adaptive",
+    more: str = "",
 ) -> AsyncIterator[Stage]:
-    """Run everything until the block ends; then the daemon is told to stop, and has done so."""
+    """Run everything, with `more` settings, until the block ends; then the daemon is told to stop, and has done so."""
     async with AsyncExitStack() as stack:
         played = parts()
         opened = open_simulators(adapters, skus=skus, seed=seed, clock=machine.clock, parts=played)
@@ -132,7 +140,7 @@ async def open_stage(
         for name, simulator in simulators.items():
             simulator.faults = CALM[name]
         broker = await _broker(stack)
-        extra = f'{_MORE_SETTINGS}exposure = "{exposure}"\n'
+        extra = f'{_MORE_SETTINGS}exposure = "{exposure}"\n\n{more}'
         text = settings_text(simulators, listen=_free_address(), mqtt_url=broker, extra=extra, parts=played)
         settings = settings_of(text, folder, adapters)
         lags = Lags(simulators)

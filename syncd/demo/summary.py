@@ -15,7 +15,9 @@ from syncd.demo.lags import quantile
 from syncd.demo.naive import CLOCKS
 from syncd.demo.play import Play
 from syncd.demo.rest import Rest
+from syncd.demo.script import BROKEN
 from syncd.demo.view import seconds
+from syncd.demo.waiting import Wait
 
 ROWS: Final = (
     ("wanted", "demand"),
@@ -30,7 +32,7 @@ ROWS: Final = (
 MOST_WRONG: Final = 10
 
 
-def figures(play: Play, rest: Rest) -> dict[str, float]:
+def figures(play: Play, rest: Rest, wait: Wait | None) -> dict[str, float]:
     """Return what came of it: units, milliseconds, counts; those of the naive tool begin with `naive_`."""
     totals, lags = play.stage.lags.totals(), play.stage.lags
     known = [value for series in lags.series.values() for value in series.known]
@@ -51,7 +53,16 @@ def figures(play: Play, rest: Rest) -> dict[str, float]:
         "wrong": len(rest.wrong),
         "unbalanced": rest.unbalanced,
         "right": int(rest.right),
+        **_waited(wait),
     }
+
+
+def _waited(wait: Wait | None) -> dict[str, float]:
+    """Return the figures of those who wait; none where the show had no time for them, or ended before."""
+    if wait is None or wait.moved_s is None or wait.reopened_s is None:
+        return {}
+    seconds_ = {"moved_s": round(wait.moved_s, 2), "reopened_s": round(wait.reopened_s, 2)}
+    return {"tickets": wait.tickets, "tickets_moved": wait.moved, **seconds_}
 
 
 def _of(books: Books, writes: int) -> dict[str, int]:
@@ -68,7 +79,9 @@ def as_line(found: Mapping[str, float], settings: Mapping[str, Any]) -> str:
     return msgspec.json.encode({"name": "demo", "figures": found, "settings": settings}).decode() + "\n"
 
 
-def tell(console: Console, found: Mapping[str, float], rest: Rest, *, factor: int, broker: bool) -> None:
+def tell(
+    console: Console, found: Mapping[str, float], rest: Rest, wait: Wait | None, *, factor: int, broker: bool
+) -> None:
     """Print the summary."""
     table = Table(title="the same shoppers, two tools", title_justify="left", box=None, pad_edge=False)
     for head, justify in (
@@ -82,15 +95,17 @@ def tell(console: Console, found: Mapping[str, float], rest: Rest, *, factor: in
     console.print()
     console.print(table)
     console.print()
-    for told in _told(found, rest, factor=factor, broker=broker):
+    for told in _told(found, rest, wait, factor=factor, broker=broker):
         console.print(told)
 
 
-def _told(found: Mapping[str, float], rest: Rest, *, factor: int, broker: bool) -> list[str]:
+def _told(found: Mapping[str, float], rest: Rest, wait: Wait | None, *, factor: int, broker: bool) -> list[str]:
     lag = f"{seconds(found['lag_p50_ms'] / 1000)}, p99 {seconds(found['lag_p99_ms'] / 1000)}"
     told = [f"from a sale to the other channels' numbers: median {lag}"]
     if found["delayed"]:
         told.append(f"  ({found['delayed']:,.0f} more while a channel was down)")
+    if wait is not None:
+        told += _story(wait)
     told += [
         f"demand, channels' delays and the 15 minutes ran x{factor}; syncd ran in real time",
         f"at rest after {rest.seconds:.1f} s: {_shows(rest)}",
@@ -98,6 +113,15 @@ def _told(found: Mapping[str, float], rest: Rest, *, factor: int, broker: bool) 
         f"MQTT: {found['mqtt_events']:,.0f} events" if broker else "MQTT: no broker, amqtt is missing (syncd[demo])",
     ]
     return [*told, *(f"WRONG {text}" for text in rest.wrong[:MOST_WRONG])]
+
+
+def _story(wait: Wait) -> list[str]:
+    """Tell of those who waited, in two lines."""
+    begin = f"{wait.sku} sold out, and {BROKEN} units were broken: {wait.tickets} tickets opened;"
+    if wait.moved_s is None:
+        return [begin, f"  the truck {'came' if wait.delivered else 'had not come'} when the doors closed"]
+    opened = "" if wait.reopened_s is None else f", the first channel showed it again after {seconds(wait.reopened_s)}"
+    return [begin, f"  a truck came: {wait.moved} tickets moved within {seconds(wait.moved_s)}{opened}"]
 
 
 def _shows(rest: Rest) -> str:

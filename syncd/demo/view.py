@@ -13,6 +13,7 @@ from rich.text import Text
 
 from syncd.demo.board import Board, Good, Line, State
 from syncd.demo.play import Sale
+from syncd.demo.waiting import Wait
 
 WIDE: Final = 118
 """Columns from which on there is room for the last sales, and for how channels are written and heard."""
@@ -20,8 +21,8 @@ ROOMY: Final = 90
 """Columns from which on it is told what each channel sold."""
 GOODS_WIDTH: Final = 72
 SCORE_WIDTH: Final = 37
-FIXED_ROWS: Final = 2 + 3 + 8
-"""Rows for everything but goods: the head, the frame and head of the goods, the two panels below."""
+FIXED_ROWS: Final = 3 + 3 + 8
+"""Rows for everything but goods: the head, who waits, the frame and head of the goods, the two panels below."""
 NOTHING: Final = "-"
 
 
@@ -35,7 +36,7 @@ def draw(board: Board, *, width: int, height: int, arrow: str = "→") -> Render
     title = "channels: from a sale to known, from known to visible" if width >= ROOMY else "channels"
     channels = _panel(_channels(board, width), title)
     score = _panel(_score(board), "the same shoppers, in units")
-    return Group(_clock(board), _scene(board), above, _beside(channels, score, right=SCORE_WIDTH))
+    return Group(_clock(board), _scene(board), _waiting(board), above, _beside(channels, score, right=SCORE_WIDTH))
 
 
 def line(board: Board) -> str:
@@ -52,6 +53,8 @@ def line(board: Board) -> str:
         parts.append(f"{board.events} MQTT events")
     if down:
         parts.append(f"down: {down}")
+    if board.wait is not None and (steps := story(board.wait)):
+        parts.append(f"{board.wait.sku}: {', '.join(steps)}")
     return "; ".join(parts)
 
 
@@ -66,6 +69,36 @@ def seconds(value: float | None) -> str:
     if value is None:
         return NOTHING
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
+
+
+def story(wait: Wait) -> list[str]:
+    """Return what has happened to those who wait, step by step."""
+    steps = []
+    if wait.sold_out:
+        steps.append("sold out")
+    if wait.tickets:
+        steps.append(f"{wait.tickets} tickets wait" if not wait.delivered else f"{wait.tickets} tickets waited")
+    if wait.delivered:
+        steps.append("truck came")
+        took = "" if wait.moved_s is None else f" in {seconds(wait.moved_s)}"
+        steps.append(f"{wait.moved} moved{took}")
+    if wait.reopened_s is not None:
+        steps.append(f"shown again after {seconds(wait.reopened_s)}")
+    return steps
+
+
+def _waiting(board: Board) -> Text:
+    """Return the line of those who wait; the last step that was made stands out."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    wait = board.wait
+    if wait is None:
+        return text
+    text.append(f" {wait.sku} ", style="bold")
+    steps = story(wait)
+    for place, step in enumerate(steps or ["sells its last units"]):
+        text.append(" > " if place else " ", style="dim")
+        text.append(step, style="bold" if place == len(steps) - 1 else "")
+    return text
 
 
 def _clock(board: Board) -> Text:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from syncd.core.terms import ListingRef
+from syncd.core.terms import Instant, ListingRef
 from syncd.demo.lags import Lags
 from syncd.testing.simulators import Applied, By, Simulator
 
@@ -20,6 +20,7 @@ class Watch:
         self._read: dict[str, int] = {}
         self.shown: dict[str, dict[str, int]] = {}
         self.writes: Counter[str] = Counter()
+        self._raised: dict[str, Instant] = {}
         for name, simulator in simulators.items():
             self._read[name] = len(simulator.log)
             self._places[name] = {place.ref: place.sku for place in simulator.shown()}
@@ -41,7 +42,18 @@ class Watch:
         ours = change.by is By.API
         self.shown[channel][sku] = change.after
         self.writes[channel] += ours
+        if ours and change.after > change.before:
+            self._raised.setdefault(sku, change.at)
         self._lags.shows(channel, sku, change.after, at=change.at, ours=ours)
+
+    def forget_raise(self, sku: str) -> None:
+        """Look for the next raise of a SKU."""
+        self.turn()
+        self._raised.pop(sku, None)
+
+    def raised_at(self, sku: str) -> Instant | None:
+        """Return when syncd first let a channel show more of a SKU; None where it did not."""
+        return self._raised.get(sku)
 
     def of(self, sku: str) -> dict[str, int]:
         """Return what each channel shows of a SKU."""

@@ -86,6 +86,10 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
             title="Webhooks missing",
             sentence="{account} does not send {topics}; orders still come by polling, only later",
         ),
+        "escalated": Words(
+            title="A customer for a person",
+            sentence="{ticket}: {reasons}, priority {priority}; no letter goes by itself until it is released ({id})",
+        ),
         "cancel_wish": Words(title="Buyer asks to cancel", sentence="{account}: order {order}"),
         "webhook_out": Words(title="Events not taken", sentence="{endpoint} does not take our events: {reason}"),
     },
@@ -140,6 +144,10 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
         "webhook_lost": Words(
             title="Webhook未登録",
             sentence="{account}から{topics}が届きません。注文はポーリングで遅れて取得します",
+        ),
+        "escalated": Words(
+            title="担当者の対応が必要なお客様",
+            sentence="{ticket}：{reasons}、優先度{priority}。解除（{id}）まで自動送信を停止しています",
         ),
         "cancel_wish": Words(title="キャンセル依頼", sentence="{account}：注文{order}"),
         "webhook_out": Words(title="イベント送信失敗", sentence="{endpoint}がイベントを受け取りません：{reason}"),

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
+from syncd.core.escalation import Lexicon
 from syncd.core.terms import SECOND_US, AccountId
 from syncd.core.tickets import DeskId, TicketId
 from syncd.core.waitlist import TicketFact
@@ -63,6 +64,7 @@ async def open_desks(
     *,
     store: Store,
     shop: Mapping[str, str],
+    lexicon: Lexicon,
 ) -> AsyncIterator[Desks]:
     """Open every enabled desk; they are closed when the block ends."""
     async with AsyncExitStack() as stack:
@@ -77,6 +79,7 @@ async def open_desks(
                     random=tools.random,
                     shelf=StoreShelf(store, settings.name),
                     shop=shop,
+                    lexicon=lexicon,
                 )
                 opened = adapters[settings.adapter].open(settings.settings, context)
                 desk = await stack.enter_async_context(opened)

@@ -71,10 +71,15 @@ class Drafting:
         """Return the language of a customer; where it is not known, the shop's."""
         return Language(content.language) if content.language else self._language
 
-    def update(self, change: Change, ticket: KnownTicket, about: About | None = None) -> TicketChange:
-        """Return a change of a ticket; raises RejectedError where its letter cannot be written."""
+    def update(
+        self, change: Change, ticket: KnownTicket, about: About | None = None, *, held_back: bool = False
+    ) -> TicketChange:
+        """Return a change of a ticket, its letter as a draft where it is `held_back`.
+
+        Raises RejectedError where its letter cannot be written.
+        """
         content, letter = change.content, self.letter(change, about)
-        draft = letter is not None and not (ticket.reachable and self._profile.sends)
+        draft = letter is not None and (held_back or not (ticket.reachable and self._profile.sends))
         return TicketChange(
             ticket_id=ticket.ticket_id,
             event=change.event,
@@ -90,13 +95,19 @@ class Drafting:
             note=self.note(change, about, draft=draft),
             letter=letter,
             draft=draft,
+            escalated=content.escalated,
         )
 
-    def opening(self, change: Change, contact: Contact | None, about: About | None = None) -> NewTicket:
-        """Return a ticket to be opened; without a contact it is a task for an agent, with the letter as a draft."""
+    def opening(
+        self, change: Change, contact: Contact | None, about: About | None = None, *, held_back: bool = False
+    ) -> NewTicket:
+        """Return a ticket to be opened; without a contact it is a task for an agent, with the letter as a draft.
+
+        One that is `held_back` has its letter as a draft too, and the mark of tickets that are for a person.
+        """
         content, letter = change.content, self.letter(change, about)
         reached = contact is not None or bool(content.follow_up_of)
-        draft = letter is not None and not (reached and self._profile.sends)
+        draft = letter is not None and (held_back or not (reached and self._profile.sends))
         return NewTicket(
             key=f"syncd-{change.key}",
             event=change.event,
@@ -113,6 +124,7 @@ class Drafting:
             contact=contact,
             letter=letter,
             draft=draft,
+            escalated=held_back,
             follow_up_of=TicketId(content.follow_up_of) if content.follow_up_of else None,
         )
 

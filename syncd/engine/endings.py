@@ -62,6 +62,12 @@ def _note_applied(work: Work, applied: Sequence[tuple[Change, ChangeEnd]]) -> No
         if change.ticket_row is not None and change.content.state
     }
     tickets.set_states(work.conn, states)
+    marks = {
+        change.ticket_row: change.content.escalated
+        for change, _ in applied
+        if change.ticket_row is not None and change.content.escalated is not None
+    }
+    tickets.set_marks(work.conn, marks)
     opened = [_opened(work, change, end) for change, end in applied if change.kind is ChangeKind.CREATE]
     tickets.save(work.conn, [row for row in opened if row is not None])
 
@@ -115,6 +121,8 @@ AGENT = "agent"
 
 def route_of(work: Work, change: Change, *, contact: bool, known: dict[int, KnownTicket]) -> str:
     """Return by which way a customer is reached: the desk's requester, the channel itself, or an agent who must."""
+    if change.drafted:
+        return AGENT
     if AccountId(change.desk) in work.house.rules:
         return "channel"
     if change.kind is ChangeKind.CREATE:
@@ -142,7 +150,7 @@ def _follow_up(work: Work, change: Change, end: ChangeEnd, known: dict[int, Know
 def _open_again(work: Work, change: Change, ticket_id: TicketId) -> None:
     """Open a ticket that follows a closed one, with what the closed one was to get."""
     if not (change.message or change.content.state):
-        return
+        return  # a mark or a note is of no use on a new ticket alone
     new = NewChange(
         desk=change.desk,
         key=f"{change.key}:again",

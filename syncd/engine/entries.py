@@ -10,6 +10,7 @@ from syncd.core.kits import explode
 from syncd.core.restock import WITHOUT_ORDER
 from syncd.core.terms import SECOND_US, AccountId, Instant, SkuId
 from syncd.core.tickets import TicketState
+from syncd.engine.escalating import weigh
 from syncd.engine.work import Work
 from syncd.store import listings, waiting
 from syncd.store.open_lines import Owed
@@ -33,8 +34,11 @@ def add_order_entry(work: Work, line: Owed) -> Entry:
         amount=line.amount,
         currency=line.currency,
     )
-    waiting.add_entry(work.conn, values)
-    return waiting.by_keys(work.conn, "order", [key])[key]
+    new = waiting.add_entry(work.conn, values)
+    entry = waiting.by_keys(work.conn, "order", [key])[key]
+    if new is not None:
+        weigh(work, entry)
+    return entry
 
 
 def entry_values(**values: Any) -> dict[str, Any]:

@@ -38,6 +38,8 @@ def move(
     moved = [entry for entry in entries if entry.closed_at is None and may_move(entry.state, state)]
     for entry in moved:
         entry.state, entry.event = state, event
+        if state in (TicketState.RESTOCKED, TicketState.PENDING):
+            entry.restocked_at = work.now if state is TicketState.RESTOCKED else None
         if closed and entry.id in closed:
             entry.closed_at, entry.reason = work.now, closed[entry.id]
     waiting.save_entries(work.conn, moved)
@@ -154,7 +156,7 @@ def take_back(work: Work, entries: Collection[Entry], *, why: str) -> None:
         told |= changes.stop(work.conn, ids, event=event, reason=why, now=work.now)
     unsent = [entry for entry in again if entry.id not in told]
     for entry in unsent:
-        entry.state, entry.event = TicketState.PENDING, ""
+        entry.state, entry.event, entry.restocked_at = TicketState.PENDING, "", None
     waiting.save_entries(work.conn, unsent)
     sent = [entry for entry in again if entry.id in told]
     event = EventId(f"back{work.now:x}")

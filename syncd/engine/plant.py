@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from syncd.core.escalation import Lexicon
 from syncd.core.terms import AccountId, Instant, SkuId
 from syncd.core.tickets import DeskId
 from syncd.engine.channels import Roster
@@ -29,7 +30,8 @@ from syncd.store.session import Store
 class Plant:
     """Everything that runs. `ready` is set once the inbox of the last run is decided; `stop` ends it all.
 
-    `tells` are the hints of those who bring events out; `texts` are those of letters to customers.
+    `tells` are the hints of those who bring events out; `texts` are those of letters to customers, `lexicon`
+    the words that make a ticket one for a person.
     """
 
     settings: Settings
@@ -42,6 +44,7 @@ class Plant:
     epoch: int
     started_at: Instant
     texts: Texts = field(default_factory=lambda: load_texts(None, shop={}))
+    lexicon: Lexicon = field(default_factory=Lexicon)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     house: House = field(default_factory=House)

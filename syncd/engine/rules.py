@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from syncd.core.brake import BrakeRule
+from syncd.core.escalation import Limits
 from syncd.core.exposure import Policy, overlay
 from syncd.core.plan import Pace
 from syncd.core.restock import Line
@@ -93,9 +94,10 @@ class WaitRules:
     `line` is who is served first. `hold_us` is for how long units are kept for an entry without an order, `tell_us` how
     long channels stay closed at most while those who wait are told. Above `most_messages` of one event a person
     decides. `margin_days` are laid on a supplier's day before it is promised. `authorised_us` is for how long a payment
-    that is only authorised holds. `desk` opens tickets for those who have none (None: nobody does). `private` are the
-    accounts that sell in private, `writes` those that can write to a customer by themselves. `homes` are the accounts
-    at which those buy who ask at a desk.
+    that is only authorised holds. `desk` opens tickets for those who have none (None: nobody does). `escalation` is
+    from where on a person answers (None: nothing of it is looked for). `private` are the accounts that sell in private,
+    `writes` those that can write to a customer by themselves. `homes` are the accounts at which those buy who ask at a
+    desk.
     """
 
     line: Line = Line.OLDEST
@@ -108,6 +110,7 @@ class WaitRules:
     zone: str = "Asia/Tokyo"
     desk: DeskId | None = None
     desks: frozenset[DeskId] = frozenset()
+    escalation: Limits | None = field(default_factory=Limits)
     private: frozenset[AccountId] = frozenset()
     writes: frozenset[AccountId] = frozenset()
     homes: Mapping[DeskId, AccountId] = field(default_factory=dict)

@@ -24,7 +24,7 @@ from syncd.engine.timing import nap
 from syncd.sdk.channel import Clock
 from syncd.sdk.desk import LateTicketOutcomes, PacedDesk
 from syncd.sdk.errors import ChannelError, ProtocolError, RejectedError, TransientError
-from syncd.store import changes, tickets, waiting
+from syncd.store import changes, escalations, tickets, waiting
 from syncd.store.changes import Change, ChangeKind, ChangeState
 from syncd.store.session import Store
 from syncd.store.tickets import KnownTicket
@@ -41,12 +41,16 @@ _FROZEN: Final = {TicketStatus.CLOSED: CLOSED, TicketStatus.GONE: GONE}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Changes to be sent or looked up, with the tickets that they are of and those who left an address."""
+    """Changes to be sent or looked up, with the tickets that they are of and those who left an address.
+
+    `held_back` are the numbers of those whose letter a person has to send.
+    """
 
     changes: tuple[Change, ...]
     tickets: Mapping[int, KnownTicket]
     contacts: Mapping[int, Contact]
     about: Mapping[int, About]
+    held_back: frozenset[int] = frozenset()
 
     def about_of(self, change: Change) -> About | None:
         """Return whom a change is about, None where no entry belongs to it."""
@@ -140,11 +144,12 @@ class Sending:
                 ends.append(rejected(change, frozen, batch.name_of(change)))
                 continue
             try:
-                ready.append((change, self._drafting.update(change, ticket, batch.about_of(change))))
+                held_back, about = change.id in batch.held_back, batch.about_of(change)
+                ready.append((change, self._drafting.update(change, ticket, about, held_back=held_back)))
             except RejectedError as error:
                 ends.append(rejected(change, str(error), ticket.ticket_id))
         if ready:
-            await self._intend([change for change, _ in ready])
+            await self._intend([change for change, _ in ready], batch.held_back)
             outcomes = {(one.ticket_id, one.event): one for one in await self._call([one for _, one in ready])}
             ends += [end_of(change, outcomes.get((one.ticket_id, one.event)), one.ticket_id) for change, one in ready]
         await self._put(ends)
@@ -179,11 +184,12 @@ class Sending:
         for change in batch.changes:
             contact = None if change.entry_id is None else batch.contacts.get(change.entry_id)
             try:
-                ready.append((change, self._drafting.opening(change, contact, batch.about_of(change))))
+                held_back, about = change.id in batch.held_back, batch.about_of(change)
+                ready.append((change, self._drafting.opening(change, contact, about, held_back=held_back)))
             except RejectedError as error:
                 ends.append(rejected(change, str(error), TicketId("")))
         if ready:
-            await self._intend([change for change, _ in ready])
+            await self._intend([change for change, _ in ready], batch.held_back)
             outcomes = await self._open_tickets([one for _, one in ready])
             ends += [end_of(change, one, TicketId("")) for (change, _), one in zip(ready, outcomes, strict=True)]
         await self._put(ends)
@@ -207,9 +213,9 @@ class Sending:
         kind = OutcomeKind.INDETERMINATE if unknown else OutcomeKind.UNSENT
         return kind, f"{type(fault).__name__}: {fault}"[:200]
 
-    async def _intend(self, ready: Sequence[Change]) -> None:
+    async def _intend(self, ready: Sequence[Change], held_back: frozenset[int]) -> None:
         ids, now = [change.id for change in ready], self._clock.now()
-        await self._store.write(lambda conn: changes.intend(conn, ids, now=now))
+        await self._store.write(lambda conn: changes.intend(conn, ids, drafted=held_back, now=now))
 
     async def _put(self, ends: Sequence[ChangeEnd]) -> None:
         if ends:
@@ -260,7 +266,8 @@ class Sending:
             return rejected(change, GONE, name)
         if change.event in ticket.markers:
             return ChangeEnd(key=change.key, ticket_id=name, kind=OutcomeKind.APPLIED, version=ticket.version)
-        if change.message and not self._drafting.owns(change) and not self._open.desk.profile.certain:
+        went = change.message and not change.drafted and not self._drafting.owns(change)
+        if went and not self._open.desk.profile.certain:
             kind, reason = OutcomeKind.INDETERMINATE, "the letter may have gone"
             return ChangeEnd(key=change.key, ticket_id=name, kind=kind, reason=reason, final=True)
         return ChangeEnd(key=change.key, ticket_id=name, kind=OutcomeKind.UNSENT, reason="its marker is not there")
@@ -272,10 +279,13 @@ _LATER: Final = 2**62
 def _batch(conn: Connection, found: Sequence[Change]) -> Batch:
     rows = {change.ticket_row for change in found if change.ticket_row is not None}
     entries = {change.entry_id for change in _openings(found) if change.entry_id is not None}
+    letters = {change.id: (change.entry_id, change.ticket_row) for change in found if change.message}
+    persons = escalations.held_back(conn, set(letters.values()))
     return Batch(
         changes=tuple(found),
         tickets=tickets.by_id(conn, rows),
         contacts=contacts(conn, entries) if entries else {},
+        held_back=frozenset(number for number, subject in letters.items() if subject in persons),
         about=_about(conn, {change.entry_id for change in found if change.entry_id is not None}),
     )
 

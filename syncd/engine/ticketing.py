@@ -9,10 +9,11 @@ from syncd.core.facts import AccountState
 from syncd.core.mentions import Doubt, Meaning, meaning, wanted
 from syncd.core.restock import event_of
 from syncd.core.standing import may_move
-from syncd.core.terms import AccountId
+from syncd.core.terms import AccountId, Instant
 from syncd.core.tickets import DeskId, EventId, Ticket, TicketId, TicketState, TicketStatus
 from syncd.core.waitlist import DeskFact, TicketFact, TicketHintFact
 from syncd.engine.entries import entry_values, join_line, way_to_buy
+from syncd.engine.escalating import judge_tickets
 from syncd.engine.moving import content_of, move
 from syncd.engine.stock import Refused
 from syncd.engine.waitlist import end_entries
@@ -55,10 +56,11 @@ def take_tickets(work: Work, fact: TicketFact) -> None:
     known = tickets.by_remote(work.conn, fact.desk, [ticket.ticket_id for ticket in fact.tickets])
     newest = {ticket.ticket_id: ticket for ticket in sorted(fact.tickets, key=_age)}
     news = [ticket for ticket in newest.values() if _is_news(ticket, known.get(ticket.ticket_id))]
-    tickets.save(work.conn, [_row(fact.desk, ticket, known.get(ticket.ticket_id)) for ticket in news])
+    tickets.save(work.conn, [_row(fact.desk, ticket, known.get(ticket.ticket_id), work.now) for ticket in news])
     after = tickets.by_remote(work.conn, fact.desk, [ticket.ticket_id for ticket in news])
     _join(work, [(ticket, after[ticket.ticket_id]) for ticket in news if _is_loose(after[ticket.ticket_id])])
     _follow(work, news, known)
+    judge_tickets(work, fact.desk, news, known)
     if fact.cursor is None:
         ids = [ticket.ticket_id for ticket in fact.tickets]
         read_at = min((ticket.read_at for ticket in fact.tickets), default=work.now)
@@ -79,7 +81,8 @@ def _is_loose(ticket: KnownTicket) -> bool:
     return ticket.entry_id is None and not ticket.frozen
 
 
-def _row(desk: DeskId, ticket: Ticket, known: KnownTicket | None) -> dict[str, Any]:
+def _row(desk: DeskId, ticket: Ticket, known: KnownTicket | None, now: Instant) -> dict[str, Any]:
+    solved_at, rated_at = _ends(ticket, known, now)
     return {
         "desk": desk,
         "ticket_id": ticket.ticket_id,
@@ -95,10 +98,35 @@ def _row(desk: DeskId, ticket: Ticket, known: KnownTicket | None) -> dict[str, A
         "version": ticket.version,
         "read_at": ticket.read_at,
         "asked_at": ticket.asked_at,
-        "replied_at": ticket.replied_at,
+        "replied_at": ticket.replied_at or (None if known is None else known.replied_at),
         "created_at": ticket.created_at,
         "follow_up_of": ticket.follow_up_of or "",
+        "escalated": ticket.escalated,
+        "solved_at": solved_at,
+        "rating": "" if ticket.rating is None else ticket.rating.value,
+        "rated_at": rated_at,
     }
+
+
+def _ends(ticket: Ticket, known: KnownTicket | None, now: Instant) -> tuple[Instant | None, Instant | None]:
+    """Return when a ticket was solved last, and when its rating was first seen.
+
+    Where the desk does not tell, it is solved from the change on that is first seen to be so; a ticket that was solved
+    before it was ever seen has no such time.
+    """
+    before = None if known is None else known.solved_at
+    solved_at = ticket.solved_at or before
+    fresh = known is not None and known.status not in _DONE
+    if ticket.status in _DONE and ticket.solved_at is None and fresh:
+        solved_at = ticket.version or now
+    if ticket.rating is None:
+        return solved_at, None
+    if known is not None and known.rating == ticket.rating.value:
+        return solved_at, known.rated_at
+    return solved_at, ticket.version or now
+
+
+_DONE = frozenset({TicketStatus.SOLVED, TicketStatus.CLOSED})
 
 
 # --- whom a ticket is about ----------------------------------------------------------------------------------------

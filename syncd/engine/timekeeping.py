@@ -12,13 +12,14 @@ from sqlalchemy import Connection
 from syncd.core.terms import SECOND_US, AccountId, Instant
 from syncd.core.tickets import DeskId, Priority, TicketState, TicketStatus
 from syncd.core.timerules import MESSAGES, Case, Due, Limits, Quiet, Rule, due
+from syncd.engine.escalating import KIND as ESCALATED
 from syncd.engine.plant import Plant
 from syncd.engine.quiet import quiet_of
 from syncd.engine.timing import nap
 from syncd.engine.work import Hint
 from syncd.sdk.desk import DeskProfile
 from syncd.settings import TimeRules
-from syncd.store import changes, clockwork
+from syncd.store import alerts, changes, clockwork, escalations
 from syncd.store.changes import ChangeKind, Content, NewChange
 from syncd.store.clockwork import Unheard, Waiter, event_for
 
@@ -61,6 +62,7 @@ class TimeKeeping:
 
     async def step(self) -> int:
         """Look at everybody once; return how many changes were made."""
+        await self._plant.store.write(lambda conn: _settle(conn, self._plant.clock.now()))
         made, after = 0, 0
         while True:
             page, last = await self._plant.store.read(
@@ -153,11 +155,20 @@ class TimeKeeping:
         if profile is None:
             return []
         found = due(case_of(waiter, profile), self._limits, self._quiet(waiter.language, now), now=now)
-        may_tell = profile.sends and waiter.reachable and not waiter.busy
+        may_tell = profile.sends and waiter.reachable and not (waiter.busy or waiter.escalated)
         return [one for one in found if one.message is None or may_tell]
 
     def _quiet(self, language: str, now: Instant) -> Quiet | None:
         return quiet_of(self._plant.settings, language, now)
+
+
+def _settle(conn: Connection, now: Instant) -> None:
+    """End the escalations that are over: nobody waits, and no ticket is alive."""
+    found = escalations.over(conn, limit=PIECE)
+    for one in found:
+        one.released_at, one.actor, one.note = now, "syncd", "nobody waits and no ticket is open any more"
+        alerts.clear_alert(conn, kind=ESCALATED, key=str(one.id), now=now)
+    escalations.save(conn, found)
 
 
 def limits_of(rules: TimeRules) -> Limits:

@@ -9,6 +9,7 @@ from syncd.core.waitlist import (
     HoldFact,
     LeaveFact,
     MessageFact,
+    ReleaseFact,
     TicketFact,
     TicketHintFact,
     TicketOutcomeFact,
@@ -22,11 +23,12 @@ from syncd.engine.waitlist import (
     take_holds,
     take_leave,
     take_messages,
+    take_release,
     take_waits,
 )
 from syncd.engine.work import Work
 
-PeopleFact = WaitFact | LeaveFact | ArrivalFact | HoldFact | CorrectionFact | MessageFact
+PeopleFact = WaitFact | LeaveFact | ArrivalFact | HoldFact | CorrectionFact | MessageFact | ReleaseFact
 WaitingFact = PeopleFact | DeskFact | TicketHintFact | TicketFact | TicketOutcomeFact
 
 
@@ -59,3 +61,5 @@ def _take_people(work: Work, fact: PeopleFact, inbox_id: int) -> None:
             take_correction(work, fact)
         case MessageFact():
             take_messages(work, fact)
+        case ReleaseFact():
+            take_release(work, fact)

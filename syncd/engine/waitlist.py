@@ -16,15 +16,17 @@ from syncd.core.waitlist import (
     HoldFact,
     LeaveFact,
     MessageFact,
+    ReleaseFact,
     WaitFact,
     WaitRow,
 )
 from syncd.engine.entries import entry_values, is_day, join_line, way_to_buy
+from syncd.engine.escalating import release, weigh
 from syncd.engine.holding import SOURCE, close_bought, lift_all
 from syncd.engine.promising import promised_day
 from syncd.engine.stock import MOST_UNITS, Refused, known_skus, some
 from syncd.engine.work import SERVE, Hint, Work
-from syncd.store import arrivals, changes, tickets, waiting
+from syncd.store import arrivals, changes, escalations, tickets, waiting
 from syncd.store.arrivals import DONE, OPEN, Delivery
 from syncd.store.ledger import KnownSku
 from syncd.store.waiting import Entry
@@ -79,7 +81,9 @@ def _add(work: Work, source: str, row: WaitRow, sku_id: SkuId, inbox_id: int) ->
     )
     number = waiting.add_entry(work.conn, values)
     if number is not None:
-        join_line(work, waiting.entries(work.conn, [number])[number])
+        entry = waiting.entries(work.conn, [number])[number]
+        weigh(work, entry, row.signs)
+        join_line(work, entry)
         work.hints.add(SERVE)
 
 
@@ -209,6 +213,16 @@ def take_messages(work: Work, fact: MessageFact) -> None:
     if number == 0:
         raise Refused("nothing of this is held")
     work.hints.update((desk, Hint.WRITE) for desk in work.house.senders)
+
+
+def take_release(work: Work, fact: ReleaseFact) -> None:
+    """Let tickets be answered by themselves again: a person has taken care."""
+    found = [one for one in escalations.by_ids(work.conn, fact.ids) if one.released_at is None]
+    missing = sorted(set(fact.ids).difference(one.id for one in found))
+    if missing:
+        raise Refused(f"no open escalation has the number {', '.join(map(str, missing))}")
+    for one in found:
+        release(work, one, actor=fact.actor, note=fact.reason)
 
 
 def _check(rows: Iterable[Row], wrong: Callable[[Row], str]) -> None:

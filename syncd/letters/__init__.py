@@ -5,5 +5,6 @@ takes the place of one. A text is a first line `Subject: ...`, an empty line, an
 """
 
 from syncd.letters.texts import TextRow, Texts, load_texts
+from syncd.letters.wordlists import load_lexicon
 
-__all__ = ["TextRow", "Texts", "load_texts"]
+__all__ = ["TextRow", "Texts", "load_lexicon", "load_texts"]

@@ -12,17 +12,21 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from syncd.core.escalation import Lexicon, Word
 from syncd.core.order_words import order_words
 from syncd.core.terms import Instant, OutcomeKind, Sku
 from syncd.core.tickets import (
     Contact,
     DeskId,
     EventId,
+    Inbound,
     Language,
     Letter,
     MessageKind,
     NewTicket,
     Priority,
+    Rating,
+    Sign,
     Ticket,
     TicketChange,
     TicketId,
@@ -46,17 +50,21 @@ __all__ = [
     "DeskWebhooks",
     "EventId",
     "Forgetting",
+    "Inbound",
     "Instant",
     "Language",
     "LateTicketOutcomes",
     "Letter",
+    "Lexicon",
     "MessageKind",
     "NewTicket",
     "OutcomeKind",
     "PacedDesk",
     "Priority",
     "Provisionable",
+    "Rating",
     "Shelf",
+    "Sign",
     "Sku",
     "Step",
     "StepKind",
@@ -68,6 +76,7 @@ __all__ = [
     "TicketPage",
     "TicketState",
     "TicketStatus",
+    "Word",
     "order_words",
 ]
 
@@ -249,7 +258,10 @@ class Shelf(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeskContext:
-    """What a desk adapter is given when it is opened; as `syncd.sdk.channel.Context`, and a shelf of its own."""
+    """What a desk adapter is given when it is opened; as `syncd.sdk.channel.Context`, and a shelf of its own.
+
+    `lexicon` says what a customer's message shows (`Ticket.inbound`): the words themselves stay in the adapter.
+    """
 
     desk: DeskId
     session: aiohttp.ClientSession
@@ -259,6 +271,7 @@ class DeskContext:
     shelf: Shelf
     shop: Mapping[str, str] = field(default_factory=dict)
     """The shop's own words for letters: `name`, `signature`, `phone`, `hours`, `url`."""
+    lexicon: Lexicon = field(default_factory=Lexicon)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from syncd.settings.shape import (
     TimeRules,
 )
 from syncd.settings.shape_public import OrderPageSettings, WebhookSettings
-from syncd.settings.shape_waiting import DeskSettings, Waitlist
+from syncd.settings.shape_waiting import DeskSettings, Escalation, Waitlist
 
 __all__ = [
     "Alerts",
@@ -32,6 +32,7 @@ __all__ = [
     "ChannelSettings",
     "Daemon",
     "DeskSettings",
+    "Escalation",
     "Http",
     "Incidents",
     "Letters",

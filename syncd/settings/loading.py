@@ -34,7 +34,7 @@ from syncd.settings.shape import (
     TimeRules,
 )
 from syncd.settings.shape_public import OrderPageSettings, WebhookSettings
-from syncd.settings.shape_waiting import DeskSettings, Waitlist
+from syncd.settings.shape_waiting import DeskSettings, Escalation, Waitlist
 
 RUN_SECRETS: Final = Path("/run/secrets")
 
@@ -54,6 +54,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "brake": Brake,
     "retention": Retention,
     "waitlist": Waitlist,
+    "escalation": Escalation,
 }
 
 Named = TypeVar("Named", ChannelSettings, DeskSettings)

@@ -18,7 +18,7 @@ from syncd.sdk.errors import Problem
 from syncd.sdk.secret import Secret
 from syncd.settings.policies import Brake, ExposureName, Limit, Loss, Percent, PolicyDefaults, SeasonSettings, Units
 from syncd.settings.shape_public import OrderPageSettings, WebhookSettings
-from syncd.settings.shape_waiting import DeskSettings, Waitlist
+from syncd.settings.shape_waiting import DeskSettings, Escalation, Waitlist
 
 POSTGRES_SCHEMES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 SQLITE_FILE = "syncd.db"
@@ -398,6 +398,7 @@ class Settings:
     brake: Brake = field(default_factory=Brake)
     retention: Retention = field(default_factory=Retention)
     waitlist: Waitlist = field(default_factory=Waitlist)
+    escalation: Escalation = field(default_factory=Escalation)
     orderpage: OrderPageSettings = field(default_factory=OrderPageSettings)
     webhooks: Mapping[str, WebhookSettings] = field(default_factory=dict)
     channels: Mapping[str, ChannelSettings] = field(default_factory=dict)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -39,6 +41,30 @@ class Waitlist:
 
     desk: str = ""
     """The desk at which tickets are opened for those who have none. Empty: the only one there is, else none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Escalation:
+    """Which tickets are for a person, and get no automatic letter until somebody releases them: `[escalation]`."""
+
+    enabled: bool = True
+    """Whether syncd looks for them. What a desk marks itself counts all the same."""
+
+    words: Path | None = None
+    """Folder with words of your own, in folders ja, en and zh: legal.txt, anger.txt, harmless.txt. They are added to
+    ours; a line that begins with a minus takes one of ours out. Left out: ours."""
+
+    amounts: Mapping[str, Annotated[float, Meta(gt=0.0)]] = field(
+        default_factory=lambda: {"JPY": 100_000.0, "USD": 700.0, "EUR": 600.0, "CNY": 5_000.0}
+    )
+    """Order amounts from which on a person answers, by currency. A currency that is left out has no limit."""
+
+    contacts: Annotated[int, Meta(ge=0, le=100)] = 3
+    """How often a customer may get in touch in `contact_days` before a person answers; messages within an hour are one.
+    0: any number of times."""
+
+    contact_days: Annotated[int, Meta(ge=1, le=90)] = 7
+    """Days over which contacts are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

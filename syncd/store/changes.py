@@ -65,6 +65,7 @@ class Content:
     note: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
     follow_up_of: str = ""
+    escalated: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,7 @@ class Change:
     ended_at: Instant | None
     reason: str
     actor: str
+    drafted: bool
 
 
 _CONTENT = msgspec.json.Decoder(Content)
@@ -142,7 +144,7 @@ def _load(conn: Connection, query: Select[Any], values: Mapping[str, Any] | None
 
 def _change(row: RowMapping) -> Change:
     values: dict[str, Any] = {name: value for name, value in row.items() if name != "body"}
-    values |= {"kind": ChangeKind(row["kind"]), "state": ChangeState(row["state"])}
+    values |= {"kind": ChangeKind(row["kind"]), "state": ChangeState(row["state"]), "drafted": bool(row["drafted"])}
     return Change(**values, content=_CONTENT.decode(row["body"]))
 
 
@@ -202,9 +204,10 @@ def by_ids(conn: Connection, ids: Collection[int]) -> list[Change]:
     return _load(conn, query, {"ids": listed(conn, ids)}) if ids else []
 
 
-def intend(conn: Connection, ids: Collection[int], *, now: Instant) -> None:
-    """Store that these are about to be sent."""
-    rows = [{"k": k, "v_state": ChangeState.INTENDED.value, "v_intended_at": now} for k in ids]
+def intend(conn: Connection, ids: Collection[int], *, drafted: Collection[int] = (), now: Instant) -> None:
+    """Store that these are about to be sent, some of them with their letter as a draft."""
+    state = ChangeState.INTENDED.value
+    rows = [{"k": k, "v_state": state, "v_intended_at": now, "v_drafted": k in drafted} for k in ids]
     change(conn, ChangeRow, "id", rows)
 
 

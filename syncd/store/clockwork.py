@@ -7,17 +7,18 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, exists, func, select
+from sqlalchemy import Connection, Select, exists, func, or_, select
 
 from syncd.core.terms import Instant, PaymentStatus
 from syncd.core.tickets import DeskId, EventId, MessageKind, TicketState, TicketStatus
 from syncd.core.timerules import Told
 from syncd.store.rows import OrderRow, SkuRow
-from syncd.store.rows_waiting import ChangeRow, EntryRow, MessageRow, TicketRow
+from syncd.store.rows_waiting import ChangeRow, EntryRow, EscalationRow, MessageRow, TicketRow
 from syncd.store.statements import Among, listed, table
 
 _CHANGE = table(ChangeRow)
 _ENTRY = table(EntryRow)
+_ESCALATION = table(EscalationRow)
 _MESSAGE = table(MessageRow)
 _ORDER = table(OrderRow)
 _SKU = table(SkuRow)
@@ -32,7 +33,7 @@ _OWED: Final = frozenset({PaymentStatus.PAID.value, PaymentStatus.PARTIALLY_PAID
 class Waiter:
     """Somebody who waits, and the ticket at which they are told: of several the first.
 
-    `busy` says that a letter is on its way, or waits for a person.
+    `busy` says that a letter is on its way, or waits for a person, `escalated` that a person does the talking.
     """
 
     ticket_row: int
@@ -48,6 +49,7 @@ class Waiter:
     owed: bool
     told: tuple[Told, ...]
     busy: bool
+    escalated: bool
     sku: str
     title: str
     quantity: int
@@ -91,6 +93,8 @@ def _query() -> Select[Any]:
             _CHANGE.c.entry_id == t.entry_id, _CHANGE.c.message != "", _CHANGE.c.state.in_(_UNDER_WAY)
         )
     )
+    p = _ESCALATION.c
+    escalated = exists(select(p.id).where(p.released_at.is_(None), or_(p.entry_id == t.entry_id, p.ticket_row == t.id)))
     return (
         select(
             t.id.label("ticket_row"),
@@ -114,6 +118,7 @@ def _query() -> Select[Any]:
             _ORDER.c.ordered_at,
             _ORDER.c.payment,
             busy.label("busy"),
+            escalated.label("escalated"),
         )
         .join(_ENTRY, e.id == t.entry_id)
         .join(_SKU, _SKU.c.id == e.sku_id)
@@ -150,6 +155,7 @@ def _waiter(row: Mapping[Any, Any], told: tuple[Told, ...]) -> Waiter:
         owed=row["payment"] in _OWED,
         told=told,
         busy=bool(row["busy"]),
+        escalated=bool(row["escalated"]),
         sku=row["code"],
         title=row["title"],
         quantity=row["quantity"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, false, text
 
 
 def instant(*, nullable: bool = False) -> Column[int]:
@@ -18,6 +18,16 @@ def other_id(*, nullable: bool = False) -> Column[int]:
 def key_part() -> Column[int]:
     """Return a column of ids of other rows that belongs to the primary key."""
     return Column(BigInteger, primary_key=True, autoincrement=False)
+
+
+def later_flag() -> Column[bool]:
+    """Return a column of yes or no that came to a table later: no in the rows that were there."""
+    return Column(Boolean, nullable=False, default=False, server_default=false())
+
+
+def later_text() -> Column[str]:
+    """Return a column of text that came to a table later: empty in the rows that were there."""
+    return Column(String, nullable=False, default="", server_default=text("''"))
 
 
 def identity() -> Column[int]:

@@ -42,6 +42,7 @@ _KINDS: dict[str, type[Any]] = {
     "hold": waitlist.HoldFact,
     "correction": waitlist.CorrectionFact,
     "message": waitlist.MessageFact,
+    "release": waitlist.ReleaseFact,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 _DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in _KINDS.items()}

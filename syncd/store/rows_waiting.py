@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import Column, Index, LargeBinary, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from syncd.store.columns import identity, instant, key_part, other_id, some_index
+from syncd.store.columns import identity, instant, key_part, later_flag, later_text, other_id, some_index
 
 
 class EntryRow(SQLModel, table=True):
@@ -18,7 +18,8 @@ class EntryRow(SQLModel, table=True):
     `source` and `key` make it unique: the order line, the desk's ticket, the sender's own id. `state` is a
     `core.tickets.TicketState`. `expected` is the day that we think, `promised` the one that the customer was told.
     `since` is its place in the line. `contact_id` is the fact in the inbox that holds whom to tell, where one does.
-    `event` moved it last. `closed_at` is set once it waits for nothing any more, `reason` says why.
+    `event` moved it last. `closed_at` is set once it waits for nothing any more, `reason` says why. `restocked_at` is
+    when its units came last, null where they went elsewhere again.
     """
 
     __tablename__ = "entry"
@@ -52,6 +53,7 @@ class EntryRow(SQLModel, table=True):
     told_at: int | None = Field(default=None, sa_column=instant(nullable=True))
     closed_at: int | None = Field(default=None, sa_column=instant(nullable=True))
     reason: str = ""
+    restocked_at: int | None = Field(default=None, sa_column=instant(nullable=True))
 
 
 class NeedRow(SQLModel, table=True):
@@ -181,7 +183,9 @@ class DeskRow(SQLModel, table=True):
 class TicketRow(SQLModel, table=True):
     """A ticket as its desk stated it last. `entry_id` is null while it waits for nothing that we know.
 
-    `agent` says why a person has to look at it (an order number that fits several orders), or is empty.
+    `agent` says why a person has to look at it (an order number that fits several orders), or is empty. `escalated` is
+    the desk's own mark. `solved_at` is when it was solved last, also while it is open again; `rating` is the
+    customer's (`core.tickets.Rating`), empty while there is none, and `rated_at` when it was first seen.
     """
 
     __tablename__ = "ticket"
@@ -207,6 +211,45 @@ class TicketRow(SQLModel, table=True):
     replied_at: int | None = Field(default=None, sa_column=instant(nullable=True))
     created_at: int | None = Field(default=None, sa_column=instant(nullable=True))
     follow_up_of: str = ""
+    escalated: bool = Field(default=False, sa_column=later_flag())
+    solved_at: int | None = Field(default=None, sa_column=instant(nullable=True))
+    rating: str = Field(default="", sa_column=later_text())
+    rated_at: int | None = Field(default=None, sa_column=instant(nullable=True))
+
+
+class InboundRow(SQLModel, table=True):
+    """A message of a customer on a ticket, written `at`, and the `core.tickets.Sign`s that it shows, between spaces."""
+
+    __tablename__ = "inbound"
+    __table_args__ = (UniqueConstraint("ticket_row", "at", name="inbound_once"),)
+    id: int | None = Field(default=None, sa_column=identity())
+    ticket_row: int = Field(sa_column=other_id())
+    at: int = Field(sa_column=instant())
+    heard_at: int = Field(sa_column=instant())
+    signs: str = ""
+
+
+class EscalationRow(SQLModel, table=True):
+    """A ticket, or an entry with all its tickets, is for a person until `released_at`; `actor` says who released it.
+
+    `reasons` are `core.escalation.Reason`s between spaces, `note` is what was said at the release.
+    """
+
+    __tablename__ = "escalation"
+    __table_args__ = (
+        some_index("escalation_entry_id", "entry_id", where="entry_id IS NOT NULL"),
+        some_index("escalation_ticket_row", "ticket_row", where="ticket_row IS NOT NULL"),
+        some_index("escalation_open", "id", where="released_at IS NULL"),
+    )
+    id: int | None = Field(default=None, sa_column=identity())
+    entry_id: int | None = Field(default=None, sa_column=other_id(nullable=True))
+    ticket_row: int | None = Field(default=None, sa_column=other_id(nullable=True))
+    reasons: str
+    priority: str
+    since: int = Field(sa_column=instant())
+    released_at: int | None = Field(default=None, sa_column=instant(nullable=True))
+    actor: str = ""
+    note: str = ""
 
 
 class ChangeRow(SQLModel, table=True):
@@ -214,6 +257,7 @@ class ChangeRow(SQLModel, table=True):
 
     `kind`: update, create. `message` is the kind of letter that goes with it, or empty. `state`: waiting (to be sent),
     held (a person decides), intended, indeterminate, applied, rejected, unsure (a person looks), stopped, refused.
+    `drafted` says that its letter was sent as a draft, for the ticket is one for a person.
     """
 
     __tablename__ = "ticket_change"
@@ -241,6 +285,7 @@ class ChangeRow(SQLModel, table=True):
     ended_at: int | None = Field(default=None, sa_column=instant(nullable=True))
     reason: str = ""
     actor: str = ""
+    drafted: bool = Field(default=False, sa_column=later_flag())
 
 
 class MessageRow(SQLModel, table=True):

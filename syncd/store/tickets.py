@@ -85,6 +85,10 @@ class KnownTicket:
     replied_at: Instant | None
     created_at: Instant | None
     follow_up_of: str
+    escalated: bool
+    solved_at: Instant | None
+    rating: str
+    rated_at: Instant | None
 
     @property
     def frozen(self) -> bool:
@@ -142,6 +146,11 @@ def save(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 def set_states(conn: Connection, states: Mapping[int, TicketState]) -> None:
     """Note what state tickets show since a change was applied."""
     change(conn, TicketRow, "id", [{"k": k, "v_state": state.value} for k, state in states.items()])
+
+
+def set_marks(conn: Connection, marks: Mapping[int, bool]) -> None:
+    """Note which tickets are marked as ones for a person since a change was applied."""
+    change(conn, TicketRow, "id", [{"k": k, "v_escalated": marked} for k, marked in marks.items()])
 
 
 def join(conn: Connection, ticket_row: int, entry_id: int | None, *, agent: str = "") -> None:

@@ -72,6 +72,7 @@ class Entry:
     told_at: Instant | None
     closed_at: Instant | None
     reason: str
+    restocked_at: Instant | None
 
 
 def _entries(conn: Connection, query: Select[Any], values: Mapping[str, Any]) -> list[Entry]:
@@ -128,6 +129,7 @@ def save_entries(conn: Connection, changed: Collection[Entry]) -> None:
             "v_told_at": entry.told_at,
             "v_closed_at": entry.closed_at,
             "v_reason": entry.reason,
+            "v_restocked_at": entry.restocked_at,
         }
         for entry in changed
     ]

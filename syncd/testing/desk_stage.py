@@ -22,8 +22,10 @@ from syncd.sdk.desk import (
     Language,
     LateTicketOutcomes,
     Letter,
+    Lexicon,
     MessageKind,
     Shelf,
+    Sign,
     Ticket,
     TicketChange,
     TicketId,
@@ -45,6 +47,15 @@ TURN_S = 30.0
 SETTLE_S = 3.0
 """How long a ticket is left alone after a touch: a desk that knows seconds cannot tell two touches apart."""
 RECOVERY_S = 120.0
+LEXICON = Lexicon(
+    {
+        (Language.EN, Sign.LEGAL): ("lawyer*", "chargeback"),
+        (Language.JA, Sign.LEGAL): ("弁護士",),
+        (Language.EN, Sign.ANGER): ("fed up",),
+    },
+    harmless=("lawyers of the garden",),
+)
+"""Words that a desk of the kit listens for."""
 SHOP = {"name": "Midori Tea", "signature": "Midori Tea", "phone": "", "hours": "", "url": "https://shop.example"}
 
 
@@ -300,4 +311,5 @@ def _context(session: aiohttp.ClientSession, clock: LeapingClock, shelf: Shelf) 
         random=lambda: 0.0,
         shelf=shelf,
         shop=SHOP,
+        lexicon=LEXICON,
     )

@@ -45,7 +45,8 @@ class Held:
     """A ticket as it stands at the desk, seen from behind.
 
     `events` are the markers on it. `letters` are the texts that its customer was sent, oldest first; `drafts` and
-    `notes` are what only agents see. `own` are things of the shop's own that nobody else may touch.
+    `notes` are what only agents see. `own` are things of the shop's own that nobody else may touch. `escalated`: it is
+    marked as one for a person.
     """
 
     ticket_id: TicketId
@@ -63,6 +64,7 @@ class Held:
     notes: tuple[str, ...] = ()
     own: frozenset[str] = frozenset()
     follow_up_of: TicketId | None = None
+    escalated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,8 @@ needs `Authorization: Bearer TOKEN`, and without any token nobody gets in. All p
 | `GET figures`, `GET figures.csv` | sold, cancelled, oversold and hidden units by day and account; `days` |
 | `GET account-health` | how each channel judges the shop |
 | `GET incidents`, `GET incidents/N`, `POST incidents/N/close` | `state`, `sku`; `reason`? |
+| `GET escalations`, `POST escalations/release` | pages of `reason`, `released`; `ids`, `reason`? |
+| `GET tickets/figures`, `GET tickets/figures.csv` | `days`, `by` (`day`, `week`), `sku`; the second as a file |
 | `GET alternatives`, `POST alternatives` | `sku`?; `rows` of `sku`, `alternative`, `note`? |
 | `GET ledger/verify` | every difference |
 | `GET`, `POST adopt` | `believe`? or `rows` of a count, `apply`? |
@@ -67,6 +69,7 @@ from syncd.web import (
     api_policy,
     api_shelf,
     api_stock,
+    api_tickets,
     api_tokens,
     api_waiting,
     api_whatif,
@@ -160,6 +163,7 @@ def api_routes(standings: Standings, explain: api_why.Explain | None) -> list[Ro
         api_adopt.ROUTES,
         api_tokens.ROUTES,
         api_waiting.ROUTES,
+        api_tickets.ROUTES,
         api_desks.ROUTES,
     )
     return [route for table in tables for route in table]

@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from syncd.core.escalation import Lexicon
 from syncd.core.facts import Fact
 from syncd.core.terms import AccountId, Location, Sku
 from syncd.core.tickets import Contact, DeskId, Language
@@ -95,7 +96,10 @@ def _number(text: str) -> int:
 
 
 class EntryBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Somebody who waits; a `key` that is known changes nothing, the `address` is told when goods come."""
+    """Somebody who waits; a `key` that is known changes nothing, the `address` is told when goods come.
+
+    A `note` is what they wrote: it is looked through for words that are for a person, and not kept.
+    """
 
     key: Annotated[str, Meta(min_length=1, max_length=200)]
     sku: Code
@@ -109,6 +113,7 @@ class EntryBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     due_on: Day = ""
     address: Annotated[str, Meta(max_length=254)] = ""
     name: Word = ""
+    note: Annotated[str, Meta(max_length=10_000)] = ""
 
 
 class EntriesBody(Said, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -122,11 +127,12 @@ async def post_entries(service: Service, request: web.Request) -> Answer:
     """Let people wait for goods."""
     body = await body_of(request, EntriesBody)
     now = service.plant.clock.now()
-    rows = tuple(_wait_row(row, instant_of(row.since, now=now, name="since")) for row in body.rows)
+    lexicon = service.plant.lexicon
+    rows = tuple(_wait_row(row, instant_of(row.since, now=now, name="since"), lexicon) for row in body.rows)
     return await _say(service, WaitFact(source=service.source, rows=rows, actor=body.actor), body, len(rows))
 
 
-def _wait_row(row: EntryBody, since: int) -> WaitRow:
+def _wait_row(row: EntryBody, since: int, lexicon: Lexicon) -> WaitRow:
     return WaitRow(
         key=row.key,
         sku=Sku(row.sku),
@@ -139,6 +145,7 @@ def _wait_row(row: EntryBody, since: int) -> WaitRow:
         since=since,
         due_on=row.due_on,
         contact=Contact(address=row.address, name=row.name) if row.address else None,
+        signs=lexicon.signs(row.note),
     )
 
 

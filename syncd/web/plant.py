@@ -10,6 +10,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from syncd.core.conduct import Finding
+from syncd.core.escalation import Lexicon
 from syncd.core.exposure import Policy
 from syncd.core.facts import Fact
 from syncd.core.lag import Figures
@@ -255,6 +256,10 @@ class Plant(Protocol):
     @property
     def texts(self) -> Texts:
         """Return the texts for customers."""
+
+    @property
+    def lexicon(self) -> Lexicon:
+        """Return the words that are for a person."""
 
     @property
     def counts(self) -> Counter[tuple[str, ...]]:

@@ -30,6 +30,7 @@ from syncd.sdk.desk import (
 from syncd.sdk.secret import Secret
 from syncd.testing.clock import ManualClock
 from syncd.testing.desk_simulators import serve
+from syncd.testing.desk_stage import LEXICON
 from syncd.testing.trade import CANARY_MAIL, CANARY_NAME
 
 LETTER = Letter(kind=MessageKind.RESTOCKED, language=Language.JA, subject="【店】入荷", body="入荷しました。\n")
@@ -62,6 +63,7 @@ async def opened(settings: LocalSettings, *, shelf: Shelf, clock: ManualClock) -
             uuid=lambda: f"{next(numbers):032x}",
             random=lambda: 0.5,
             shelf=shelf,
+            lexicon=LEXICON,
         )
         async with ADAPTER.open(settings, context) as desk:
             yield cast("LocalDesk", desk)

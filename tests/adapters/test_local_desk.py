@@ -15,7 +15,7 @@ from adapters.local.settings import LocalSettings
 from adapters.local.simulated.post import bounced, written
 from adapters.local.simulator import LocalSimulator, MemoryShelf
 from syncd.sdk.channel import OutcomeKind
-from syncd.sdk.desk import Desk, Forgetting, TicketId, TicketState, TicketStatus
+from syncd.sdk.desk import Desk, Forgetting, Sign, TicketId, TicketState, TicketStatus
 from syncd.sdk.errors import AuthError, NoTurn, ProtocolError, TransientError
 from syncd.sdk.secret import Secret
 from syncd.testing import checklist
@@ -241,6 +241,24 @@ async def test_a_reply_opens_a_solved_ticket() -> None:
     assert again == []
     assert set().union(*stage.simulator.post.flags.values()) == set()
     assert "待ちます" not in str(documents(stage.simulator.shelf))
+
+
+async def test_what_a_reply_shows_is_kept_and_its_words_are_not() -> None:
+    """A reply is looked through once, without what it quotes, in any spelling and over the ends of lines."""
+    async with staged() as stage:
+        ticket_id = await first(stage)
+        await all_changed(stage.desk, None)
+        texts = ["Thanks\n\n> call a lawyer", "My LAWYERS are fed up", "弁護\n士です"]
+        for text in texts:
+            stage.clock.advance(60.0)
+            stage.simulator.reply(ticket_id, text)
+        for _ in texts:
+            await all_changed(stage.desk, None)
+        (ticket,) = await stage.desk.find([ticket_id])
+        assert [one.signs for one in ticket.inbound] == [frozenset(), frozenset(Sign), {Sign.LEGAL}]
+        kept = str(documents(stage.simulator.shelf))
+    assert "LAWYERS" not in kept
+    assert "弁護" not in kept
 
 
 @pytest.mark.parametrize("marks", ["plus", "subject"])

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from adapters.local import wire
-from adapters.local.mails import Sender, mail_id_of, render, understand
+from adapters.local.mails import Sender, mail_id_of, render, understand, words_of
 from adapters.local.simulated.post import bounced, written
 from adapters.local.wire import TicketDoc
 from syncd.sdk.desk import TicketStatus
@@ -182,3 +182,16 @@ def test_a_change_leaves_the_rest() -> None:
     closed = msgspec.structs.replace(DOC, status=TicketStatus.CLOSED)
     assert wire.replied(closed, mail_id="<x>", at=NOW).status is TicketStatus.CLOSED
     assert wire.touched(DOC, NOW - 5).changed_at == NOW + 1
+
+
+HTML = (
+    b"Subject: Re: x\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<style>p{}</style><p>a &amp; b</p>"
+    b"<blockquote>quoted</blockquote><div>end</div>"
+)
+
+
+def test_the_words_of_a_mail_are_its_own_text() -> None:
+    """HTML is read as text without what it quotes; of what cannot be read only the subject is left."""
+    assert words_of(HTML).split() == ["Re:", "x", "a", "&", "b", "end"]
+    assert words_of(b"Subject: hello\r\nContent-Type: text/plain; charset=no-such\r\n\r\nx").split()[0] == "hello"
+    assert words_of(b"Subject: hello\r\nContent-Type: image/png\r\n\r\n\x00").strip() == "hello"

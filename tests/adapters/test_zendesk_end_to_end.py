@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from adapters.zendesk.simulated.bulk import MOST_ROWS
 from adapters.zendesk.simulated.world import ZendeskFaults
 from syncd.core.facts import AccountFact, AccountState
-from syncd.core.terms import AccountId, Sku
+from syncd.core.terms import SECOND_US, AccountId, Sku
 from syncd.core.tickets import Contact, TicketId, TicketState, TicketStatus
 from syncd.core.waitlist import MessageFact, WaitFact, WaitRow
 from syncd.engine.rules import WaitRules
@@ -29,6 +30,7 @@ READ_S = 200.0
 """The export holds a minute back, and is read each minute: after so long what customers wrote is known."""
 LATE_S = 900.0
 """After so long nothing more comes of anything that was begun."""
+SERVED = 1_200
 MANY = WaitRules(most_messages=10_000)
 
 
@@ -153,6 +155,24 @@ def test_a_closed_ticket_gets_its_follow_up(quick_path: Path, *, known: bool) ->
             await balanced(world)
 
     play(story, quick_path)
+
+
+def test_moving_many_takes_the_least_time_that_the_account_allows(quick_path: Path) -> None:
+    """The jobs of an account run one after the other: from the delivery to the last ticket it is that time and 10 %."""
+
+    async def story(shop: Shop) -> None:
+        async with shop.open() as world:
+            await shop.go()
+            await crowd(shop, SERVED + 100)
+            began, faults = world.plant.clock.now(), shop.account.faults
+            await shop.receive(SERVED)
+            await shop.until(lambda: len(shop.moves()) >= SERVED, seconds=600)
+            took_s = (max(entry.at for entry in shop.moves()) - began) / SECOND_US
+            least_s = SERVED / MOST_ROWS * faults.queue_s + SERVED * faults.row_s
+            assert took_s <= 1.1 * least_s, f"{took_s:.1f} s, the least is {least_s:.1f} s"
+            told_once(shop, SERVED)
+
+    play(story, quick_path, rules=MANY)
 
 
 # --- trouble ---------------------------------------------------------------------------------------------------------

@@ -150,6 +150,33 @@ def test_a_week_without_news_is_told_once() -> None:
     play(scene, bare=True)
 
 
+def test_rules_write_nothing_to_customers_whom_a_person_answers() -> None:
+    """Words of the law and anger mark a ticket; no reminder, no honest news and no word after a cancel goes to it."""
+
+    async def scene(scene: Scene) -> None:
+        await scene.provision()
+        asked, silent, other = (scene.account.open_ticket(Wish(state=TicketState.PENDING)) for _ in range(3))
+        scene.account.reply(asked, "I asked for a CHARGEBACK")
+        scene.account.reply(silent, "I am fed up with waiting")
+        scene.account.reply(other, "Are the lawyers of the garden, that book, back?")
+        told = [scene.stage.held(name) for name in (asked, silent, other)]
+        assert [(one.escalated, one.priority) for one in told] == [
+            (True, Priority.URGENT),
+            (True, Priority.HIGH),
+            (False, None),
+        ]
+        for name in (asked, other):
+            scene.account.edit(name, status=TicketStatus.WAITING)
+        await hours(scene, 200)
+        assert last_letters(scene, asked) == last_letters(scene, silent) == []
+        assert last_letters(scene, other)[:2] == ["bump_first", "bump_second"]
+        scene.account.edit(silent, state=TicketState.CANCELLED)
+        await hours(scene, 200)
+        assert last_letters(scene, silent) == []
+
+    play(scene, bare=True)
+
+
 def test_a_week_after_a_cancel() -> None:
     """A week after a cancel the customer hears once more, on a solved ticket too."""
 

@@ -25,6 +25,7 @@ from syncd.core.terms import Instant, Location, Sku
 from syncd.core.tickets import DeskId, TicketId, TicketState
 from syncd.core.waitlist import DeskFact
 from syncd.engine.rules import WaitRules
+from syncd.letters import load_lexicon
 from syncd.sdk.channel import ListingRef, WriteMode
 from syncd.sdk.desk import DeskContext
 from syncd.store.verify import verify
@@ -81,6 +82,7 @@ class Shop:
             uuid=lambda: f"00000000-0000-7000-8000-{next(self.numbers):012x}",
             random=SeededRandom(11),
             shelf=MemoryShelf(),
+            lexicon=load_lexicon(None),
         )
         settings = settings_of(ADAPTER, self.account.settings(self.account.url))
         try:

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field, replace
 from syncd.core.terms import SECOND_US, OutcomeKind, Sku
 from syncd.core.tickets import (
     EventId,
+    Inbound,
     Letter,
     NewTicket,
+    Priority,
+    Sign,
     Ticket,
     TicketChange,
     TicketId,
@@ -38,6 +41,7 @@ class DeskDouble:
     moves: list[tuple[TicketId, EventId, TicketState]] = field(default_factory=list)
     keys: dict[str, TicketId] = field(default_factory=dict)
     opened: list[NewTicket] = field(default_factory=list)
+    priorities: dict[TicketId, Priority] = field(default_factory=dict)
     cut: float = 0.0
     lost: float = 0.0
     down: bool = False
@@ -67,6 +71,11 @@ class DeskDouble:
         """Let an agent change a ticket."""
         version = max(self.clock.now(), (self.tickets[name].version or 0) + 1)
         self.tickets[name] = replace(self.tickets[name], version=version, **changes)  # type: ignore[arg-type]
+
+    def hear(self, name: TicketId, *signs: Sign) -> None:
+        """Let the customer write again."""
+        message = Inbound(at=self.clock.now(), signs=frozenset(signs))
+        self.set(name, inbound=(*self.tickets[name].inbound, message), replied_at=message.at)
 
     def states(self) -> list[TicketState | None]:
         """Return the states of all tickets."""
@@ -131,6 +140,10 @@ class DeskDouble:
         for name in ("sku", "quantity", "expected", "order_number", "amount"):
             if (value := getattr(change, name)) is not None:
                 fields[name] = value
+        if change.escalated is not None:
+            fields["escalated"] = change.escalated
+        if change.priority is not None:
+            self.priorities[change.ticket_id] = change.priority
         self.set(change.ticket_id, **fields)
         self.log.append((self.clock.now(), change.ticket_id))
         if change.note:
@@ -149,7 +162,8 @@ class DeskDouble:
         for new in tickets:
             if new.key not in self.keys:
                 name = self.keys[new.key] = self.write(sku=new.sku or "", state=new.state)
-                self.set(name, markers=frozenset({new.event}), reachable=new.contact is not None)
+                marks = {"reachable": new.contact is not None, "escalated": new.escalated}
+                self.set(name, markers=frozenset({new.event}), **marks)
                 self.opened.append(new)
                 if new.letter is not None:
                     (self.drafts if new.draft else self.letters).append((name, new.letter))

@@ -53,6 +53,10 @@ PLANTED: dict[str, list[Bug]] = {
         Bug(methods=found_with(lambda ticket: replace(ticket, quantity=1))),
         Bug(methods=found_with(lambda ticket: replace(ticket, order_numbers=()))),
     ],
+    "reading:what_customers_write_is_told_as_signs": [
+        Bug(methods=found_with(lambda ticket: replace(ticket, inbound=()))),
+        Bug(methods=found_with(lambda ticket: replace(ticket, inbound=ticket.inbound + ticket.inbound[:1]))),
+    ],
     "reading:unknown_tickets_are_left_out": [Bug(methods=after("find", lambda tickets: tickets[:-1]))],
     "reading:open_tickets_come_first": [
         Bug(methods=pages_with(lambda page: replace(page, tickets=page.tickets if page.more else (), more=False))),
@@ -74,6 +78,11 @@ PLANTED: dict[str, list[Bug]] = {
     "update:a_letter_reaches_the_customer": [
         Bug(methods=updates_as(lambda change: replace(change, draft=False))),
         Bug(methods=updates_as(lambda change: replace(change, draft=True))),
+    ],
+    "update:a_mark_for_a_person_comes_and_goes": [
+        Bug(methods=updates_as(lambda change: replace(change, escalated=None))),
+        Bug(methods=updates_as(lambda change: replace(change, escalated=change.escalated or None))),
+        Bug(methods=found_with(lambda ticket: replace(ticket, escalated=False))),
     ],
     "update:the_same_event_twice_is_one_change": [Bug(methods={}, writer=Forgetful)],
     "update:events_keep_their_names": [

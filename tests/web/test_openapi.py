@@ -68,7 +68,7 @@ async def fill(rig: Rig) -> None:
 PLACES = {"sku": "A", "name": "A", "account": "shop", "order_id": "o-S-1"}
 
 
-UNLIKE = {"/openapi.json", "/orders.csv", "/figures.csv", "/why/{sku}"}
+UNLIKE = {"/openapi.json", "/orders.csv", "/figures.csv", "/tickets/figures.csv", "/why/{sku}"}
 """The description itself, files, and what needs more than this rig has."""
 
 

@@ -44,6 +44,7 @@ class InquiryDesk:
         self._days = settings.days
         self._clock: Clock = context.clock
         self._shelf: Shelf = context.shelf
+        self._lexicon = context.lexicon
         self._rms = Rms(settings, context, name=context.desk)
         self._pages = Pages(self._rms, context.clock)
 
@@ -100,7 +101,7 @@ class InquiryDesk:
         name = question.page_name
         wanted = bool(name) and not doc.sku and question.category == wire.RESTOCK and not question.order_number
         skus = await self._pages.skus(name) if wanted else ()
-        return wire.stated(question, doc, skus=skus, read_at=now)
+        return wire.stated(question, doc, skus=skus, read_at=now, lexicon=self._lexicon)
 
     # --- documents ---
 

@@ -141,6 +141,7 @@ class InquirySimulator(DeskSimulator):
             letters=tuple(one["message"] for one in inquiry.replies if one["replyFrom"] == "merchant"),
             drafts=tuple(paper.text for paper in doc.drafts),
             notes=tuple(paper.text for paper in doc.notes),
+            escalated=doc.escalated,
         )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -21,8 +21,10 @@ import msgspec
 from adapters.rakuten import wire as rms
 from syncd.sdk.desk import (
     EventId,
+    Inbound,
     Instant,
     Language,
+    Lexicon,
     Priority,
     Sku,
     Ticket,
@@ -191,6 +193,7 @@ class Doc(msgspec.Struct, frozen=True, kw_only=True):
     begun: dict[str, str] = {}
     drafts: tuple[Paper, ...] = ()
     notes: tuple[Paper, ...] = ()
+    escalated: bool = False
 
 
 def pack(doc: Doc) -> bytes:
@@ -237,7 +240,7 @@ def is_ours(question: Question, doc: Doc | None) -> bool:
     return doc is not None or question.category == RESTOCK or bool(question.order_number)
 
 
-def stated(question: Question, doc: Doc, *, skus: Sequence[str], read_at: Instant) -> Ticket:
+def stated(question: Question, doc: Doc, *, skus: Sequence[str], read_at: Instant, lexicon: Lexicon) -> Ticket:
     """Return what the desk says of an inquiry: nothing of whom it is from, nor what was written."""
     doc = heard(doc, question)
     asked, mine = question.category == RESTOCK, doc.sku or (skus[0] if len(skus) == 1 else "")
@@ -261,7 +264,17 @@ def stated(question: Question, doc: Doc, *, skus: Sequence[str], read_at: Instan
         asked_at=question.last("merchant"),
         replied_at=question.last("user"),
         created_at=rms.instant(question.reg_date),
+        inbound=tuple(_inbound(question, lexicon)),
+        escalated=doc.escalated,
     )
+
+
+def _inbound(question: Question, lexicon: Lexicon) -> Iterator[Inbound]:
+    """Yield the messages of a customer: when each was written, and what it shows."""
+    yield Inbound(at=rms.instant(question.reg_date), signs=lexicon.signs(question.message or ""))
+    for said in _theirs(question):
+        if said.reg_date:
+            yield Inbound(at=rms.instant(said.reg_date), signs=lexicon.signs(said.message or ""))
 
 
 def _theirs(question: Question) -> list[Said]:
@@ -293,12 +306,23 @@ def changed(doc: Doc, change: TicketChange, *, now: Instant) -> Doc:
         order_number=doc.order_number if change.order_number is None else change.order_number,
         expected=doc.expected if change.expected is None else change.expected,
         amount=doc.amount if change.amount is None else change.amount,
-        priority=doc.priority if change.priority is None else change.priority,
+        priority=_priority(doc, change),
+        escalated=doc.escalated if change.escalated is None else change.escalated,
         markers=(*doc.markers, change.event),
         begun={event: mark for event, mark in doc.begun.items() if event != change.event},
         drafts=drafts,
         notes=notes,
     )
+
+
+_RANKS: Final = (Priority.LOW, Priority.NORMAL, Priority.HIGH, Priority.URGENT)
+
+
+def _priority(doc: Doc, change: TicketChange) -> Priority | None:
+    """Return the priority after a change: a mark for a person never lowers it."""
+    if change.priority is None or doc.priority is None or not change.escalated:
+        return change.priority or doc.priority
+    return max(doc.priority, change.priority, key=_RANKS.index)
 
 
 def is_id(text: str) -> bool:

@@ -190,7 +190,8 @@ class Remote:
         return 200, {"user": {"id": user.user_id, "name": "syncd", "role": user.role, "email": "syncd@example.jp"}}
 
     def _told(self, row: Ticket, call: Call) -> dict[str, Any]:
-        return render.ticket(row, self._world, self._setup, agent_id=call.user.user_id)
+        metrics = "metric_sets" in call.query.get("include", "").split(",")
+        return render.ticket(row, self._world, self._setup, agent_id=call.user.user_id, metrics=metrics)
 
     def _listed(self, call: Call) -> Reply:
         external_id = call.query.get("external_id")
@@ -215,7 +216,13 @@ class Remote:
         return row
 
     def _comments(self, call: Call) -> Reply:
-        return 200, {"comments": render.comments(self._ticket(call), agent_id=call.user.user_id)}
+        """Tell comments, oldest first, or newest first where that is asked of its cursor pages."""
+        rows = render.comments(self._ticket(call), agent_id=call.user.user_id)
+        if call.query.get("sort") == "-created_at":
+            rows = rows[::-1]
+        size = min(MOST_SHOWN, int(call.query.get("page[size]", str(MOST_SHOWN))))
+        meta = {"has_more": len(rows) > size, "after_cursor": None, "before_cursor": None}
+        return 200, {"comments": rows[:size], "meta": meta}
 
     def _update(self, call: Call) -> Reply:
         row = self._ticket(call)

@@ -12,7 +12,7 @@ DELETED: Final = "deleted"
 CUSTOMER_ID: Final = 20_978_392
 
 
-def ticket(row: Ticket, world: World, setup: SetUp, *, agent_id: int) -> dict[str, Any]:
+def ticket(row: Ticket, world: World, setup: SetUp, *, agent_id: int, metrics: bool = False) -> dict[str, Any]:
     """Return a ticket as the API states it: every field of the account is named, the empty ones as null."""
     values = [{"id": field_id, "value": row.fields.get(field_id)} for field_id in setup.field_ids()]
     made: dict[str, Any] = {
@@ -35,6 +35,15 @@ def ticket(row: Ticket, world: World, setup: SetUp, *, agent_id: int) -> dict[st
         "has_incidents": False,
         "allow_attachments": True,
     }
+    if metrics:
+        made["metric_set"] = {
+            "ticket_id": row.ticket_id,
+            "created_at": stamp(row.created_at),
+            "solved_at": None if row.solved_at is None else stamp(row.solved_at),
+            "requester_updated_at": stamp(row.replied_at),
+        }
+    if row.rating != "unoffered":
+        made["satisfaction_rating"] = {"id": row.ticket_id, "score": row.rating, "comment": ""}
     optional = {
         "priority": row.priority, "external_id": row.external_id, "ticket_form_id": row.form_id,
         "group_id": row.group_id,
@@ -57,6 +66,7 @@ def comments(row: Ticket, *, agent_id: int) -> list[dict[str, Any]]:
             "id": each.comment_id,
             "type": "Comment",
             "body": each.body,
+            "plain_body": each.body,
             "public": each.public,
             "author_id": CUSTOMER_ID + row.ticket_id if each.author == "customer" else agent_id,
             "created_at": stamp(each.at),

@@ -53,6 +53,8 @@ class Ticket:
     status_at: Instant = 0
     replied_at: Instant = 0
     priority: str | None = None
+    solved_at: Instant | None = None
+    rating: str = "unoffered"
     has_customer: bool = True
     external_id: str | None = None
     form_id: int | None = None
@@ -186,6 +188,7 @@ class Tickets:
         status = _status_after(ticket, given.get("status"), by=by, commented=comment is not None, created=created)
         if status != ticket.status:
             ticket.status, ticket.status_at = status, now
+            ticket.solved_at = now if status == "solved" else ticket.solved_at if status == "closed" else None
         ticket.priority = given.get("priority", ticket.priority)
         ticket.group_id = given.get("group_id", ticket.group_id)
         ticket.form_id = given.get("ticket_form_id", ticket.form_id)
@@ -266,6 +269,12 @@ class Tickets:
         if ticket.has_customer:
             ticket.mails.append(body)
         return ticket.has_customer
+
+    def rate(self, ticket: Ticket, score: str) -> None:
+        """Let a customer rate a ticket: good, bad, or offered."""
+        ticket.rating = score
+        self._touch(ticket, self._world.now())
+        self.on_change(Happened(ticket=ticket, by=CUSTOMER))
 
     def delete(self, ticket: Ticket, *, by: str) -> None:
         """Delete a ticket: the export still tells of it."""

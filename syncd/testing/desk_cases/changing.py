@@ -72,6 +72,29 @@ async def a_letter_reaches_the_customer(stage: DeskStage) -> None:
 
 
 @UPDATE.case
+async def a_mark_for_a_person_comes_and_goes(stage: DeskStage) -> None:
+    """A ticket is marked as one for a person and told so, its priority is never lowered, and the mark is taken away."""
+    (ticket_id,) = await stage.waiting(state=TicketState.PENDING)
+    urgent = TicketChange(ticket_id=ticket_id, event=stage.event(), priority=Priority.URGENT)
+    await stage.make(urgent)
+    await stage.settled()
+    mark = TicketChange(
+        ticket_id=ticket_id, event=stage.event(), escalated=True, priority=Priority.HIGH, note="for a person"
+    )
+    hold(kinds(await stage.make(mark)) == [APPLIED], "a mark is not made")
+    held = stage.held(ticket_id)
+    hold(held.escalated and (await stage.read(ticket_id)).escalated, "a ticket for a person is not marked, or not told")
+    hold(held.priority is Priority.URGENT, "the mark lowered the priority")
+    hold("for a person" in held.notes and not held.letters, "the note is not there, or went to the customer")
+    await stage.settled()
+    free = TicketChange(ticket_id=ticket_id, event=stage.event(), escalated=False)
+    hold(kinds(await stage.make(free)) == [APPLIED], "a mark is not taken away")
+    hold(not stage.held(ticket_id).escalated, "the mark stays")
+    hold(not (await stage.read(ticket_id)).escalated, "a mark that is gone is told")
+    hold(stage.held(ticket_id).state is TicketState.PENDING, "the mark changed more than it should")
+
+
+@UPDATE.case
 async def the_same_event_twice_is_one_change(stage: DeskStage) -> None:
     """A change that comes again is APPLIED and left alone: nobody is told twice, and a later state stays."""
     (ticket_id,) = await stage.waiting(state=TicketState.PENDING)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from syncd.sdk.desk import TicketId, TicketState, TicketStatus
+from syncd.sdk.desk import Sign, TicketId, TicketState, TicketStatus
 from syncd.testing.desk_casebook import DeskGroup
 from syncd.testing.desk_stage import DeskStage
 from syncd.testing.stage import NotApplicable, hold, plain
@@ -46,6 +46,23 @@ async def a_ticket_is_told_as_it_is(stage: DeskStage) -> None:
     hold("#1001" in ticket.order_numbers, "an order number in the text is not told")
     hold(ticket.version is not None and ticket.version <= stage.clock.now(), "a ticket has no version, or a future one")
     hold(ticket.read_at <= stage.clock.now(), "a ticket was read in the future")
+
+
+@READING.case
+async def what_customers_write_is_told_as_signs(stage: DeskStage) -> None:
+    """Messages of a customer are told with their time and with what they show; what we quote in them does not count."""
+    if not stage.profile.hears:
+        raise NotApplicable("the desk does not learn of replies")
+    (ticket_id,) = await stage.waiting(state=TicketState.PENDING, text="Do the lawyers of the garden come back?")
+    for text in ("Is it here yet?\n\n> ask your lawyer", "I am FED UP and will call my Lawyers."):
+        await stage.wait(HOUR_S / 60)
+        stage.simulator.reply(ticket_id, text)
+    await stage.settled()
+    told = (await stage.read(ticket_id)).inbound
+    signs = [message.signs for message in sorted(told, key=lambda message: message.at)][-2:]
+    hold(signs == [frozenset(), frozenset(Sign)], f"what customers wrote is told as {signs}")
+    hold(len({message.at for message in told}) == len(told), "a message is told twice")
+    hold(all(message.at <= stage.clock.now() for message in told), "a message was written in the future")
 
 
 @READING.case

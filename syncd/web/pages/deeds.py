@@ -28,6 +28,7 @@ from syncd.web.pages.cancelling import CANCELLING
 from syncd.web.pages.deed import Deed, Subject, number_of, word_of
 from syncd.web.pages.frame import READ_S, Ask, Frame, link
 from syncd.web.pages.letters import LETTERS
+from syncd.web.pages.persons import RELEASING
 from syncd.web.pages.tokens import REVOKING
 
 
@@ -236,6 +237,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
         CANCELLING,
         *LETTERS,
         REVOKING,
+        RELEASING,
     )
 }  # fmt: skip
 """Every deed by its verb, as it stands in the address."""

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from syncd.core.lag import Figures as LagFigures
 from syncd.core.lag import Stage
+from syncd.core.ticketfigures import ALL, SPAN, Row
 from syncd.store.views_figures import (
     Days,
     Hidden,
@@ -26,6 +27,7 @@ from syncd.store.views_figures import (
     sold,
 )
 from syncd.store.views_line import tickets_per_day
+from syncd.store.views_tickets import ticket_figures
 from syncd.web.api_figures import csv_of, shop_window
 from syncd.web.api_wire import Fault
 from syncd.web.kept import Kept
@@ -35,7 +37,7 @@ from syncd.web.pages.frame import READ_S, Ask, Frame
 DAYS: Final = 30
 KEPT_S: Final = 60.0
 """How long figures and their charts are kept."""
-PICTURES: Final = ("sold", "oversold", "hidden_sales", "cancelled", "tickets", "heard", "shown")
+PICTURES: Final = ("sold", "oversold", "hidden_sales", "cancelled", "tickets", "care", "heard", "shown")
 TOTALS: Final = ("sold", "cancelled", "oversold", "hidden_sales", "tickets")
 HEARD: Final = (Stage.FEED, Stage.MESSAGE)
 SHOWN: Final = (Stage.FALL, Stage.RAISE)
@@ -51,6 +53,7 @@ class Told:
     oversold: Days
     hidden_sales: Shares
     tickets: Days
+    care: Days
     hidden: Mapping[str, Hidden]
     lags: Mapping[str, Sequence[LagFigures]]
 
@@ -122,9 +125,19 @@ def _told(conn: Connection, window: Window, lags: Mapping[str, Sequence[LagFigur
         oversold=oversold(conn, window),
         hidden_sales=hidden_sales(conn, window),
         tickets=tickets_per_day(conn, window),
+        care=care_of(ticket_figures(conn, window)),
         hidden=hidden(conn),
         lags=lags,
     )
+
+
+CARE: Final = ("moved", "shipped", "cancelled", "refunded", "solved", "cancelled_after_solving")
+
+
+def care_of(rows: Iterable[Row]) -> Days:
+    """Return the figures of tickets that the chart has, of all SKUs, by their names and by day."""
+    every = [row for row in rows if row.sku == ALL and row.since != SPAN]
+    return {name: {row.since: getattr(row, name) for row in every if getattr(row, name)} for name in CARE}
 
 
 def chart_of(told: Told, name: str) -> Chart:
@@ -136,7 +149,7 @@ def chart_of(told: Told, name: str) -> Chart:
     days = range(told.window.first, told.window.today + 1)
     series = {who: [float(units.get(day, 0)) for day in days] for who, units in sorted(found.items()) if units}
     inks = {who: number for number, who in enumerate(dict.fromkeys([*told.lags, *sorted(found)]))}
-    if name == "tickets":
+    if name in ("tickets", "care"):
         inks = {who: number for number, who in enumerate(sorted(found))}
     return Bars(labels=[day_name(day) for day in days], series=series, inks=inks)
 

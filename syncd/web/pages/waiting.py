@@ -11,12 +11,15 @@ from sqlalchemy import Connection
 from syncd.core.terms import Sku
 from syncd.store import ledger
 from syncd.store.views_line import arrivals_of, lines, tickets, waiters
+from syncd.store.views_tickets import escalations
 from syncd.web.api_wire import Fault
 from syncd.web.pages.frame import READ_S, Ask, Frame
 from syncd.web.pages.letters import held_letters, order_of, product_of
 from syncd.web.pages.stock import MOST_TEXT
 
 ROWS: Final = 50
+MOST_PERSONS: Final = 50
+"""Tickets that are for a person: `syncd tickets escalated` has them all."""
 
 
 class Waiting:
@@ -35,6 +38,7 @@ class Waiting:
         async with asyncio.timeout(READ_S):
             found = await store.read(lambda conn: lines(conn, text=text, after=last, limit=ROWS + 1))
             told = await store.read(tickets)
+            persons = await store.read(lambda conn: escalations(conn, limit=MOST_PERSONS + 1))
             letters = await store.read(held_letters)
         return {
             "lines": found[:ROWS],
@@ -42,6 +46,8 @@ class Waiting:
             "after": after,
             "next": found[ROWS - 1].sku_id if len(found) > ROWS else "",
             "tickets": sorted(told.items()),
+            "persons": persons[:MOST_PERSONS],
+            "more_persons": len(persons) > MOST_PERSONS,
             "letters": [(one, product_of(one), order_of(one)) for one in letters],
         }
 
