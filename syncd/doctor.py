@@ -265,12 +265,10 @@ def _strays(patient: Patient, status: Mapping[str, Any] | None) -> Iterator[Find
     """Yield what is the matter with the listings of each channel, as the running daemon counts them."""
     for account in (status or {}).get("accounts", ()):
         name, check, found = account["name"], f"listings.{account['name']}", account["listings"]
-        if found["unmapped"]:
-            values = {"count": found["unmapped"], "account": name}
-            yield patient.find(check, State.WARNING, "listings.unmapped", **values)
-        if found["vanished"]:
-            values = {"count": found["vanished"], "account": name}
-            yield patient.find(check, State.WARNING, "listings.vanished", **values)
+        if count := found["unmapped"]:
+            yield patient.find(check, State.WARNING, "listings.unmapped", count=count, account=name)
+        if count := found["vanished"]:
+            yield patient.find(check, State.WARNING, "listings.vanished", count=count, account=name)
 
 
 def _webhooks(patient: Patient, settings: Settings, status: Mapping[str, Any] | None) -> Finding:
