@@ -151,13 +151,13 @@ def _dips(history: History) -> Iterator[tuple[Instant, Instant, Instant | None, 
 
 
 def _losers(history: History, sales: Sequence[Sale], upto: Sequence[Moved], short: int) -> Iterator[Loser]:
-    """Yield the orders for which the units are missing, latest first."""
+    """Yield the orders for which the units are missing, latest first; of equal ones that which was heard of last."""
     open_units: dict[tuple[str, str], int] = defaultdict(int)
     for move in upto:
         if move.committed:
             open_units[move.source, line_of(move.reference)] += move.committed
     heard = [sale for sale in sales if sale.heard_at <= upto[-1].recorded_at]
-    for sale in sorted(heard, key=lambda sale: (sale.at, sale.heard_at), reverse=True):
+    for sale in sorted(heard, key=lambda sale: (sale.at, sale.heard_at))[::-1]:
         lost = min(short, open_units.pop(sale.key, 0))
         if lost > 0:
             short -= lost

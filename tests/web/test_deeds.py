@@ -160,7 +160,7 @@ async def test_all_apologies_of_an_incident_are_dropped_at_once(rig: Rig) -> Non
     (view,) = await found(rig)
     async with looking(rig) as look:
         page = (await look.get("/incidents/A")).text
-        assert "Send 1 apologies" in page
+        assert "Send the apologies (1)" in page
         link = re.search(r'href="(/do/letters-refuse\?event=[^"]+)"', page)
         assert link is not None
         done = await look.do(link[1])

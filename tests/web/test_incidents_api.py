@@ -251,6 +251,24 @@ async def test_a_record_and_the_post_mortem_name_the_same_orders(rig: Rig, api: 
     assert "Took what was not there, and is served all the same" in page
 
 
+async def test_orders_of_one_moment_lose_in_one_order(rig: Rig, api: Api) -> None:
+    """Of orders that were placed at the same moment record and post-mortem both take the one that was heard of last."""
+    await rig.know("A")
+    await rig.count(A=3)
+    for account, number in (("mall", "R-9"), ("shop", "A-1"), ("mall", "M-5")):
+        await rig.order(account, number, ("x", "A", 2), ordered_at=rig.clock.instant)
+    rig.clock.instant += 600 * SECOND_US
+    assert await watch(rig).step() == 1
+    (view,) = await found(rig)
+    (told,) = (await api.get("/postmortem/A"))[1]["skus"][0]["incidents"]
+    assert [(one.order, one.lost) for one in view.losers] == [("M-5", 2), ("A-1", 1)]
+    assert [(one["order"], one["lost"], one["cause"]) for one in told["losers"]] == [
+        ("M-5", 2, "lag"),
+        ("A-1", 1, "lag"),
+    ]
+    assert told["served"] == []
+
+
 async def test_a_record_keeps_what_is_known_of_its_orders(rig: Rig, api: Api) -> None:
     """An order that loses by its own doing is told with its cause, once, and nobody is served in its stead."""
     await oversell(rig)
