@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
-from tests.bench.frontier import ratios
+from syncd.core.hindsight import Tally
+from tests.bench import frontier
+from tests.bench.frontier import measure, ratios, read_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 TRACE = """invoice,sku,quantity,at
@@ -71,6 +74,28 @@ def test_every_benchmark_is_tried() -> None:
     """There is no benchmark that this file does not run."""
     there = {path.stem for path in (ROOT / "tests" / "bench").glob("*.py") if "__main__" in path.read_text()}
     assert there == set(BENCHES)
+
+
+def test_the_frontier_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seeds whose numbers are kept are not run again, and those of another setting are not taken for them."""
+    trace = tmp_path / "trace.csv"
+    trace.write_text(TRACE, encoding="utf-8")
+    rows, skus = read_rows(trace, [])
+    keep = tmp_path / "kept.jsonl"
+
+    def measured(seeds: int, compress: float) -> list[Tally]:
+        options = Namespace(
+            trace=trace, months=[], compress=compress, seeds=seeds, policies=["pool", "adaptive 20"], keep=keep
+        )
+        return [tally for tallies in measure(rows, skus, options).values() for tally in tallies]
+
+    first = measured(2, 1.0)
+    assert len(first) == len(keep.read_text(encoding="utf-8").splitlines()) == 4
+    assert len(measured(1, 20.0)) == 2
+    monkeypatch.setattr(frontier, "play", None)
+    assert measured(2, 1.0) == first
+    with pytest.raises(TypeError):
+        measured(3, 1.0)
 
 
 def test_the_frontier_is_compared_at_the_same_units_sold() -> None:

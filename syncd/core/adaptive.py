@@ -232,12 +232,12 @@ def _best(field: _Field) -> list[int]:
 
 
 def _settle(field: _Field, levels: list[int], order: Sequence[int]) -> list[int]:
-    """Improve one listing after the other until none changes."""
-    changed, left = True, ROUNDS
-    while changed and left:
-        changed, left = False, left - 1
-        for j in order:
-            level = field.best_level(j, levels)
-            changed = changed or level != levels[j]
-            levels[j] = level
+    """Improve one listing after the other until each is best beside the others."""
+    settled = asked = 0
+    while settled < len(order) and asked < ROUNDS * len(order):
+        j = order[asked % len(order)]
+        level = field.best_level(j, levels)
+        settled = settled + 1 if level == levels[j] else 1
+        levels[j] = level
+        asked += 1
     return levels

@@ -21,6 +21,8 @@ SIZES: Final = 12
 """A new shop's first guess: lines of 1 to so many units, all alike."""
 PRIOR: Final = 10.0
 """With so many lines, orders and orders of each channel a new shop starts."""
+LEAST_SHARE: Final = 0.001
+"""No channel is taken to be without any demand."""
 
 
 class Foresight:
@@ -29,6 +31,7 @@ class Foresight:
     def __init__(self, *, skus: int, lags: Sequence[Lag], loss: float) -> None:
         self.loss = loss
         self.lags = lags
+        self.reach = self._reach([1.0] * len(lags))
         self.pace = Pace()
         self.known = [Demand()] * skus
         self.available = [0] * skus
@@ -45,6 +48,7 @@ class Foresight:
             self.orders.add(event.order)
             self.pace = self.pace.heard(at_s)
             self.shares[event.channel] += 1
+            self.reach = self._reach(self.shares)
         self.lines += 1
         self.sizes = add_size(self.sizes, event.units, kept=0.999)
         self._learn(event.sku, event.units, available)
@@ -59,10 +63,7 @@ class Foresight:
         lines_per_s = self.decided[sku] = self.lines_per_s(sku)
         return targets(
             available,
-            reach=[
-                Reach(share=share, heard_s=lag.heard_s, visible_s=lag.visible_s)
-                for share, lag in zip(self.shares, self.lags, strict=True)
-            ],
+            reach=self.reach,
             lines_per_s=lines_per_s,
             sizes=self.known[sku].sized(self.sizes),
             loss=self.loss,
@@ -72,6 +73,14 @@ class Foresight:
         """Return how many lines of a SKU come per second, on all channels."""
         usual = self.lines / (self.pace.orders + PRIOR) / len(self.known)
         return self.known[sku].per_order(usual, self.pace) * self.pace.per_s
+
+    def _reach(self, shares: Sequence[float]) -> list[Reach]:
+        """Return the listings; shares are rounded as the daemon rounds them."""
+        whole = sum(shares)
+        return [
+            Reach(share=max(LEAST_SHARE, round(share / whole, 2)), heard_s=lag.heard_s, visible_s=lag.visible_s)
+            for share, lag in zip(shares, self.lags, strict=True)
+        ]
 
     def _learn(self, sku: int, units: int, available: int) -> None:
         self.known[sku] = self.known[sku].heard(units=units, pace=self.pace, open_=available > 0)

@@ -20,10 +20,11 @@ import math
 import os
 import sys
 import time
+from argparse import Namespace
 from bisect import bisect
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean, pstdev
@@ -44,7 +45,7 @@ UNITS_PER_DELIVERY = 60
 COVER = 0.85
 BATCH_S = 900.0
 BUFFERS = (1, 2, 3, 5, 8, 12)
-LOSSES = (5, 20, 60, 150, 500, 2500)
+LOSSES = (5, 20, 60, 150, 500, 2500, 6000, 20_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +203,31 @@ def show(results: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
         yield f"{name:<16}" + "".join(f"{found[field]:>12,.1f}{found[field + '_spread']:>9,.1f}" for field in FIELDS)
 
 
+def kept(path: Path | None, setting: Mapping[str, object]) -> dict[tuple[str, int], Tally]:
+    """Return what a file of earlier runs holds of this setting, by policy and seed."""
+    if path is None or not path.exists():
+        return {}
+    told = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return {(one["policy"], one["seed"]): Tally(**one["tally"]) for one in told if one["setting"] == setting}
+
+
+def measure(rows: Sequence[Row], skus: int, options: Namespace) -> dict[str, list[Tally]]:
+    """Return the tallies of all seeds by policy; those that `--keep` holds are not made again, new ones are added."""
+    setting = {"trace": options.trace.name, "months": options.months, "compress": options.compress}
+    known = kept(options.keep, setting)
+    for seed in range(1, options.seeds + 1):
+        left = [name for name in options.policies if (name, seed) not in known]
+        if left:
+            shop = make_shop(rows, skus=skus, compress=options.compress, seed=seed)
+        for name in left:
+            tally = known[name, seed] = play(shop, name)
+            if options.keep is not None:
+                line = json.dumps({"setting": setting, "policy": name, "seed": seed, "tally": asdict(tally)})
+                with options.keep.open("a", encoding="utf-8") as file:
+                    file.write(line + "\n")
+    return {name: [known[name, seed] for seed in range(1, options.seeds + 1)] for name in options.policies}
+
+
 def main() -> None:
     """Measure all policies and print what came of them."""
     parser = arguments(__doc__ or "")
@@ -211,15 +237,13 @@ def main() -> None:
     parser.add_argument("--months", type=int, nargs="*", default=[], help="only these months; left out: all")
     parser.add_argument("--policies", nargs="*", default=list(NAMES), help="only these, by their names")
     parser.add_argument("--out", type=Path, help="draw the frontier into this SVG file")
+    parser.add_argument(
+        "--keep", type=Path, help="add each seed's numbers to this file; what it holds is not run again"
+    )
     options = parser.parse_args()
     began_s = time.perf_counter()
     rows, skus = read_rows(options.trace, options.months)
-    tallies: dict[str, list[Tally]] = {name: [] for name in options.policies}
-    for seed in range(1, options.seeds + 1):
-        shop = make_shop(rows, skus=skus, compress=options.compress, seed=seed)
-        for name, found in tallies.items():
-            found.append(play(shop, name))
-    results = {name: summed(found) for name, found in tallies.items()}
+    results = {name: summed(found) for name, found in measure(rows, skus, options).items()}
     settings = {"trace": options.trace.name, "compress": options.compress, "months": options.months}
     settings |= {"seeds": options.seeds, "demand": sum(row.units for row in rows), "lines": len(rows)}
     settings["seconds"] = round(time.perf_counter() - began_s, 1)

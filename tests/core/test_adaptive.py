@@ -68,6 +68,13 @@ def test_at_the_strictest_no_two_lines_can_meet(available: int) -> None:
     assert found[-1] + found[-2] <= available
 
 
+def test_many_lines_at_once_are_more_than_pairs() -> None:
+    """Where a third line often comes within the lags of two others, less is shown than for the same two alone."""
+    calm = targets(30, reach=FOUR, lines_per_s=0.003, sizes=MIXED, loss=300.0)
+    rush = targets(30, reach=FOUR, lines_per_s=0.03, sizes=MIXED, loss=30.0)
+    assert sum(rush) < sum(calm)
+
+
 def test_dearer_oversell_shows_less() -> None:
     """The more an oversold unit costs, the less is shown altogether."""
     shown = [sum(targets(8, reach=FOUR, lines_per_s=0.002, sizes=MIXED, loss=10.0**power)) for power in range(6)]
