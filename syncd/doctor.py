@@ -264,11 +264,11 @@ def _running(patient: Patient) -> tuple[Mapping[str, Any] | None, Finding]:
 def _strays(patient: Patient, status: Mapping[str, Any] | None) -> Iterator[Finding]:
     """Yield what is the matter with the listings of each channel, as the running daemon counts them."""
     for account in (status or {}).get("accounts", ()):
-        for what in ("unmapped", "vanished"):
-            count = account["listings"][what]
-            if count:
-                check = f"listings.{account['name']}"
-                yield patient.find(check, State.WARNING, f"listings.{what}", count=count, account=account["name"])
+        name, check, found = account["name"], f"listings.{account['name']}", account["listings"]
+        if count := found["unmapped"]:
+            yield patient.find(check, State.WARNING, "listings.unmapped", count=count, account=name)
+        if count := found["vanished"]:
+            yield patient.find(check, State.WARNING, "listings.vanished", count=count, account=name)
 
 
 def _webhooks(patient: Patient, settings: Settings, status: Mapping[str, Any] | None) -> Finding:

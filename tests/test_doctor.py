@@ -204,6 +204,22 @@ def test_a_daemon_that_does_not_answer(patient: Patient) -> None:
     assert of(examine(replace(patient, status=lambda: busy)), "daemon").state is State.WARNING
 
 
+def test_listings_that_are_not_kept_in_step_are_named(patient: Patient) -> None:
+    """Listings without a SKU and listings that are gone are a warning with what to do, none is silence."""
+    accounts = [
+        {"name": "shop", "listings": {"unmapped": 2, "vanished": 0}},
+        {"name": "mall", "listings": {"unmapped": 0, "vanished": 3}},
+    ]
+    found = examine(replace(patient, status=lambda: {**WELL, "accounts": accounts}))
+    told = {one.check: one for one in found if one.check.startswith("listings.")}
+    assert set(told) == {"listings.shop", "listings.mall"}
+    assert all(one.state is State.WARNING for one in told.values())
+    assert "2 listings of shop" in told["listings.shop"].message
+    assert "syncd listings unmapped" in told["listings.shop"].remedy
+    assert "syncd listings show --vanished" in told["listings.mall"].remedy
+    assert not [one for one in examine(patient) if one.check.startswith("listings.")]
+
+
 def test_webhooks_that_do_not_come(patient: Patient) -> None:
     """An address without TLS is a warning, lost subscriptions are a failure with their text."""
     add(patient, '[http]\npublic_url = "http://127.0.0.1:1"\n')

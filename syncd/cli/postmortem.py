@@ -43,7 +43,9 @@ def _parts(terminal: Terminal, found: Mapping[str, Any]) -> Iterator[RenderableT
         for rule in one["rules"]:
             values = {"units": rule["safety_stock"], "percent": rule["safety_percent"], "cap": rule["cap"]}
             cap = "-" if rule["cap"] is None else rule["cap"]
-            yield terminal.say("postmortem.rule", account=rule["account"], **{**values, "cap": cap})
+            exposure = f"{rule['exposure']} {rule['loss']}" if rule["exposure"] == "adaptive" else rule["exposure"]
+            told = {**values, "cap": cap, "exposure": exposure}
+            yield terminal.say("postmortem.rule", account=rule["account"], **told)
         if one["advice"] is not None:
             yield ""
             yield from _advice(terminal, one)

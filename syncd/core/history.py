@@ -115,9 +115,14 @@ class Braked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleNow:
-    """How much of a SKU a channel keeps back by the rule that is in force; earlier rules are not kept."""
+    """How a channel shares a SKU and what it keeps back by the rule in force; earlier rules are not kept.
+
+    `exposure` is how units are shared, `loss` how many sold units one oversold unit costs there.
+    """
 
     account: str
+    exposure: str
+    loss: int
     safety_stock: int
     safety_percent: int
     cap: int | None

@@ -160,7 +160,8 @@ class Sending:
         now, later = self._clock.now(), {}
         for change in batch.changes:
             contact = None if change.entry_id is None else batch.contacts.get(change.entry_id)
-            if self._drafting.reaches(change, batch.ticket_of(change), contact):
+            reaches = change.id not in batch.held_back  # a draft is read by nobody at night
+            if reaches and self._drafting.reaches(change, batch.ticket_of(change), contact):
                 quiet = self._quiet(self._drafting.language_of(change.content), now)
                 if quiet is not None and quiet.holds(now):
                     later[change.id] = quiet.after(now)

@@ -18,7 +18,8 @@ class Prunable(StrEnum):
     FACTS = "facts"
     """Facts of the inbox that are decided, and neither parked, held by the brake, nor the address of one who waits."""
     WRITES = "writes"
-    """Writes that cannot change anything any more, suspect sales that were closed, drift that ended."""
+    """Writes that cannot change anything any more, suspect sales that were closed, drift that ended, and of closed
+    tickets when their customers wrote and that they were for a person."""
     EVENTS = "events"
     """Outbox rows that were delivered."""
 
@@ -48,6 +49,25 @@ _RULES: Final = (
     _Rule(what=Prunable.WRITES, table='"write"', moment="intended_at", done="NOT t.open"),
     _Rule(what=Prunable.EVENTS, table="outbox", moment="delivered_at", done="t.delivered_at IS NOT NULL"),
     _Rule(what=Prunable.WRITES, table="suspect", moment="closed_at", done="t.closed_at IS NOT NULL"),
+    _Rule(
+        what=Prunable.WRITES,
+        table="inbound",
+        moment="heard_at",
+        done="""
+          NOT EXISTS (SELECT 1 FROM ticket AS k WHERE k.status NOT IN ('closed', 'gone') AND k.id = t.ticket_row)
+        """,
+    ),
+    _Rule(
+        what=Prunable.WRITES,
+        table="escalation",
+        moment="released_at",
+        done="""
+          t.released_at IS NOT NULL
+          AND NOT EXISTS (SELECT 1 FROM entry AS w WHERE w.id = t.entry_id AND w.closed_at IS NULL)
+          AND NOT EXISTS (SELECT 1 FROM ticket AS k WHERE k.status NOT IN ('closed', 'gone')
+                          AND (k.id = t.ticket_row OR k.entry_id = t.entry_id))
+        """,
+    ),
     _Rule(what=Prunable.WRITES, table="drift", moment="ended_at", done="t.ended_at IS NOT NULL"),
 )
 _ALL: Final = frozenset(Prunable)

@@ -86,7 +86,14 @@ def rules_now(conn: Connection, plant: Plant, codes: Sequence[Sku]) -> dict[str,
 
 def _rule(name: AccountId, defaults: Policy, rows: Mapping[str, PolicyLike] | None) -> RuleNow:
     policy = overlay(defaults, *((rows or {})[key] for key in ("", name) if key in (rows or {})))
-    return RuleNow(account=name, safety_stock=policy.safety_stock, safety_percent=policy.safety_percent, cap=policy.cap)
+    return RuleNow(
+        account=name,
+        exposure=policy.exposure.value,
+        loss=policy.loss,
+        safety_stock=policy.safety_stock,
+        safety_percent=policy.safety_percent,
+        cap=policy.cap,
+    )
 
 
 def _found(conn: Connection, name: str, account: str, since: Instant | None) -> tuple[list[str], list[History] | None]:

@@ -24,6 +24,7 @@ from syncd.store.rows import (
     SuspectRow,
     WriteRow,
 )
+from syncd.store.rows_waiting import EscalationRow, InboundRow, TicketRow
 from syncd.store.schema import migrate
 from tests.store.planting import plant
 
@@ -110,6 +111,19 @@ def test_closed_writes_go(conn: Connection) -> None:
     plant(conn, write(1, is_open=True, at=OLD), write(2, is_open=False, at=OLD), write(3, is_open=False, at=NEW))
     assert prune(conn, before=BEFORE, limit=100) == 1
     assert ids(conn, "write") == [1, 3]
+
+
+def test_messages_and_escalations_stay_as_long_as_their_ticket_lives(conn: Connection) -> None:
+    """When customers wrote, and that a ticket was for a person, goes a while after the ticket was closed."""
+    rows: list[SQLModel] = []
+    for number, status in ((1, "open"), (2, "closed"), (3, "gone")):
+        rows.append(TicketRow(id=number, desk="d", ticket_id=str(number), status=status, read_at=OLD))
+        rows.append(InboundRow(id=number, ticket_row=number, at=OLD, heard_at=OLD))
+        told = {"ticket_row": number, "reasons": "legal", "priority": "urgent", "since": OLD}
+        rows.append(EscalationRow(id=number, released_at=None if number == 3 else OLD, **told))
+    plant(conn, *rows)
+    prune(conn, before=BEFORE, limit=10)
+    assert (ids(conn, "inbound"), ids(conn, "escalation")) == ([1], [1, 3])
 
 
 def test_a_call_deletes_no_more_than_its_limit(conn: Connection) -> None:

@@ -232,6 +232,15 @@ PLANTED: dict[str, list[Bug]] = {
     ],
     "trouble:readings_in_trouble_are_right_or_fail": [Bug(methods={"seen": reads_zero_in_trouble})],
     "trouble:the_feed_in_trouble_loses_nothing": [Bug(methods={"orders": skips_after_a_failure})],
+    "display:what_is_closed_sells_nothing": [
+        Bug(methods={"set_visible": claims_all}),
+        Bug(methods=listings_with(lambda rows: [replace(listing, active=True) for listing in rows])),
+    ],
+    "display:a_limit_refuses_larger_orders": [Bug(methods={"set_purchase_limits": claims_all})],
+    "display:each_wish_ends_alone": [
+        Bug(methods={"set_purchase_limits": claims_all}),
+        Bug(methods=after("set_preorder_days", lambda ends: ends[::-1])),
+    ],
     "webhooks:genuine_ones_are_accepted": [
         Bug(methods={"verify": strict_for_all}),
         Bug(methods={"subscribe": fails_to_subscribe}),

@@ -59,7 +59,9 @@ async def test_the_rule_in_force_and_brakes_are_told(rig: Rig, api: Api) -> None
     values = {"inbox_id": 1, "cause": "count from test", "to_zero": 30, "raised": 0, "listings": 40}
     await rig.plant.store.write(lambda conn: accounts.hold(conn, {**values, "at": rig.clock.instant}))
     _, told = await api.get("/postmortem/A")
-    assert {(rule["account"], rule["safety_stock"]) for rule in told["skus"][0]["rules"]} == {("shop", 2), ("mall", 2)}
+    rules = told["skus"][0]["rules"]
+    assert {(rule["account"], rule["safety_stock"]) for rule in rules} == {("shop", 2), ("mall", 2)}
+    assert {(rule["exposure"], rule["loss"]) for rule in rules} == {("pool", 300)}
     (brake,) = (entry for entry in told["skus"][0]["entries"] if entry["what"] == "brake")
     assert (brake["state"], brake["detail"]) == ("held", "count from test: 30 to zero, 0 raised")
     assert brake["units"] is None
