@@ -57,6 +57,9 @@ drain_s = 5.0
 [incidents]
 enabled = false
 
+[letters]
+quiet = ""
+
 [policy]
 raise_delay_s = 1.0
 """

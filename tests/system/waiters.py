@@ -196,6 +196,7 @@ async def waiters(
         shops = await stack.enter_async_context(street(skus=1, seed=seed, channels=SHOP))
         tables: dict[str, Any] = shops.tables()
         tables["waitlist"] = {"most_messages": 1_000_000, "tell_first_s": LONG_S}
+        tables["letters"] = {"quiet": ""}  # tests run at any hour
         tables["desks.zendesk"] = {"adapter": "zendesk", "poll_s": 60.0}
         tables["desks.zendesk.settings"] = account.settings(url)
         syncd = await stack.enter_async_context(daemon(folder, tables))
