@@ -43,6 +43,10 @@ BENCHES = {
         {"stock_ms", "empty_ms", "stock_ratio", "search_ms", "search_nothing_cpu_ms", "orders_ms", "html_kb"},
     ),
     "restock": ("--waiting 50 --units 30", {"seconds_to_decide", "ack_p99_ms", "longest_transaction_ms", "moved"}),
+    "mission": (
+        "--waiting 6 --units 4 --kills 1 --scale 0.05",
+        {"seconds", "least_s", "ratio", "killed_seconds", "wrong"},
+    ),
     "hour": ("--virtual-s 60", {"seconds", "wrong"}),
 }
 """The options of a tiny run, and figures that it has to print."""

@@ -10,7 +10,7 @@ import pytest
 from syncd.app import wait_rules
 from syncd.core.tickets import DeskId
 from syncd.sdk.desk import DeskProfile
-from syncd.settings import Letters, Settings, Waitlist
+from syncd.settings import Escalation, Letters, Settings, Waitlist
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_a_desk_at_which_only_customers_open_tickets_is_never_chosen(
     desks: dict[str, bool], named: str, chosen: str | None
 ) -> None:
     """The desk of the settings opens tickets, else the only one that can; without such a one nobody does."""
-    settings = SimpleNamespace(waitlist=Waitlist(desk=named), letters=Letters())
+    settings = SimpleNamespace(waitlist=Waitlist(desk=named), letters=Letters(), escalation=Escalation())
     open_ = {
         DeskId(name): SimpleNamespace(
             desk=SimpleNamespace(profile=DeskProfile(opens=opens)), settings=SimpleNamespace(account=f"{name}-shop")

@@ -25,8 +25,6 @@ from syncd.store.escalations import Escalation, Heard
 from syncd.store.tickets import KnownTicket
 from syncd.store.waiting import Entry
 
-KIND: Final = "escalated"
-"""The kind of the alert."""
 AT_THE_DESK: Final = "the mark was taken away at the desk"
 WORDS: Final[Mapping[Reason, str]] = {
     Reason.LEGAL: "法律に関わる語 / words of the law",
@@ -165,7 +163,7 @@ def _tell(work: Work, one: Escalation, *, desk: DeskId, ticket: TicketId) -> Non
     names = [reason.value for reason in sorted(one.reasons)]
     entry = None if one.entry_id is None else waiting.entries(work.conn, [one.entry_id]).get(one.entry_id)
     about = ticket or ("" if entry is None else entry.order_number or f"{entry.source} {entry.id}")
-    work.alarm(KIND, str(one.id), id=one.id, ticket=about, reasons=", ".join(names), priority=one.priority.value)
+    work.alarm("escalated", str(one.id), id=one.id, ticket=about, reasons=", ".join(names), priority=one.priority.value)
     body = {"id": one.id, "desk": desk, "ticket": ticket, "entry": one.entry_id, "reasons": names}
     work.emit("ticket.escalated", key=str(one.id), body=_ENCODER.encode({**body, "priority": one.priority.value}))
 
@@ -218,7 +216,7 @@ def release(work: Work, one: Escalation, *, actor: str, note: str) -> None:
     alone = tickets.by_id(work.conn, [one.ticket_row]) if one.ticket_row is not None else {}
     its = {ticket.id: ticket for ticket in (*of_entry, *alone.values())}
     _change(work, one, its.values(), EventId(f"release-{one.id}"), Content(note=RELEASED, escalated=False))
-    work.calm(KIND, str(one.id))
+    work.calm("escalated", str(one.id))
     body = {"id": one.id, "entry": one.entry_id, "actor": actor}
     work.emit("ticket.released", key=str(one.id), body=_ENCODER.encode(body))
 

@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 from syncd.core.terms import SECOND_US, AccountId, Instant
 from syncd.core.tickets import DeskId, Priority, TicketState, TicketStatus
 from syncd.core.timerules import MESSAGES, Case, Due, Limits, Quiet, Rule, due
-from syncd.engine.escalating import KIND as ESCALATED
 from syncd.engine.plant import Plant
 from syncd.engine.quiet import quiet_of
 from syncd.engine.timing import nap
@@ -167,7 +166,7 @@ def _settle(conn: Connection, now: Instant) -> None:
     found = escalations.over(conn, limit=PIECE)
     for one in found:
         one.released_at, one.actor, one.note = now, "syncd", "nobody waits and no ticket is open any more"
-        alerts.clear_alert(conn, kind=ESCALATED, key=str(one.id), now=now)
+        alerts.clear_alert(conn, kind="escalated", key=str(one.id), now=now)
     escalations.save(conn, found)
 
 

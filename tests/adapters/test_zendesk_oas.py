@@ -35,6 +35,8 @@ UNKNOWN = {
 }
 EXTRA_QUERY = {
     ("ExportSearchResults", "page[after]"): "the description has page[size] only; the cursor is documented in words",
+    ("IncrementalTicketExportCursor", "include"): "side-loads are documented in words (Side-Loading)",
+    ("TicketsShowMany", "include"): "the same",
 }
 NOT_NEEDED = {("IncrementalTicketExportCursor", "start_time"): "a cursor takes its place"}
 EXTRA_STATUSES = {

@@ -54,10 +54,12 @@ async def what_customers_write_is_told_as_signs(stage: DeskStage) -> None:
     if not stage.profile.hears:
         raise NotApplicable("the desk does not learn of replies")
     (ticket_id,) = await stage.waiting(state=TicketState.PENDING, text="Do the lawyers of the garden come back?")
+    _, cursor = await stage.scan(None)
     for text in ("Is it here yet?\n\n> ask your lawyer", "I am FED UP and will call my Lawyers."):
         await stage.wait(HOUR_S / 60)
         stage.simulator.reply(ticket_id, text)
     await stage.settled()
+    await stage.scan(cursor)  # a mailbox is read for what changed
     told = (await stage.read(ticket_id)).inbound
     signs = [message.signs for message in sorted(told, key=lambda message: message.at)][-2:]
     hold(signs == [frozenset(), frozenset(Sign)], f"what customers wrote is told as {signs}")
