@@ -89,14 +89,20 @@ def _recover_desks(conn: Connection, names: list[DeskId], now: Instant) -> None:
         changes.recover(conn, name)
 
 
+async def catch_up(plant: Plant, ingest: Ingest) -> None:
+    """Decide what the inbox holds now, and no more: facts that go on coming must not keep the others from beginning."""
+    newest = await plant.store.read(inbox.newest)
+    while await plant.store.read(inbox.decided) < newest and await ingest.step():
+        pass
+    await plant.intake.advance(await plant.store.read(inbox.decided))
+
+
 def engine_loops(plant: Plant) -> list[Loop]:
     """Return every loop of the engine."""
     ingest = Ingest(plant.store, intake=plant.intake, clock=plant.clock, house=lambda: plant.house, changed=plant.wake)
 
     async def decide(stop: asyncio.Event) -> None:
-        while await ingest.step():
-            pass
-        await plant.intake.advance(await plant.store.read(inbox.decided))
+        await catch_up(plant, ingest)
         plant.ready.set()
         await ingest.run(stop)
 
