@@ -183,28 +183,7 @@ def opened(wish: NewTicket, *, ticket_id: str, mark: str, now: Instant, parent: 
 
 def changed(doc: TicketDoc, change: TicketChange) -> TicketDoc:
     """Return a ticket with the fields of a change; what the change leaves out stays."""
-    return msgspec.structs.replace(
-        doc,
-        state=doc.state if change.state is None else change.state,
-        status=doc.status if change.status is None else change.status,
-        sku=doc.sku if change.sku is None else change.sku,
-        quantity=doc.quantity if change.quantity is None else change.quantity,
-        order_number=doc.order_number if change.order_number is None else change.order_number,
-        expected=doc.expected if change.expected is None else change.expected,
-        amount=doc.amount if change.amount is None else change.amount,
-        priority=_priority(doc, change),
-        escalated=doc.escalated if change.escalated is None else change.escalated,
-    )
-
-
-_RANKS: Final = (Priority.LOW, Priority.NORMAL, Priority.HIGH, Priority.URGENT)
-
-
-def _priority(doc: TicketDoc, change: TicketChange) -> Priority:
-    """Return the priority after a change: an escalation never lowers it."""
-    if change.priority is None:
-        return doc.priority
-    return max(doc.priority, change.priority, key=_RANKS.index) if change.escalated else change.priority
+    return msgspec.structs.replace(doc, **change.fields(), priority=change.raised(doc.priority))
 
 
 def noted(doc: TicketDoc, text: str, *, event: str, now: Instant) -> TicketDoc:

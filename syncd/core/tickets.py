@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NewType
+from typing import Any, NewType
 
 from syncd.core.terms import Instant, OutcomeKind, Sku
 
@@ -182,6 +182,17 @@ class TicketChange:
     letter: Letter | None = None
     draft: bool = False
     escalated: bool | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """Return what the change states of the ticket itself, by name; a priority is told by `raised`."""
+        names = ("state", "status", "sku", "quantity", "order_number", "expected", "amount", "escalated")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+    def raised(self, there: Priority) -> Priority:
+        """Return the priority after the change of a ticket that had this one: an escalation never lowers it."""
+        if self.priority is None:
+            return there
+        return max(there, self.priority, key=list(Priority).index) if self.escalated else self.priority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

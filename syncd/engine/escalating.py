@@ -20,7 +20,7 @@ from syncd.core.tickets import DeskId, EventId, Sign, Ticket, TicketId, TicketSt
 from syncd.engine.work import Hint, Work
 from syncd.settings import Escalation as Settings
 from syncd.store import changes, escalations, tickets, waiting
-from syncd.store.changes import ChangeKind, Content, NewChange
+from syncd.store.changes import Content
 from syncd.store.escalations import Escalation, Heard
 from syncd.store.tickets import KnownTicket
 from syncd.store.waiting import Entry
@@ -188,16 +188,7 @@ def _mark(work: Work, one: Escalation, marked: Iterable[KnownTicket]) -> None:
 
 def _change(work: Work, one: Escalation, changed: Iterable[KnownTicket], event: EventId, content: Content) -> None:
     new = [
-        NewChange(
-            desk=ticket.desk,
-            key=f"t{ticket.id}:{event}",
-            event=event,
-            kind=ChangeKind.UPDATE,
-            entry_id=one.entry_id,
-            ticket_row=ticket.id,
-            message="",
-            content=content,
-        )
+        changes.of_ticket(desk=ticket.desk, ticket_row=ticket.id, event=event, entry_id=one.entry_id, content=content)
         for ticket in changed
         if not ticket.frozen
     ]

@@ -23,7 +23,7 @@ from syncd.engine.timing import nap
 from syncd.engine.work import Hint
 from syncd.settings.windows import read_zone
 from syncd.store import changes, incidents, outbox, tickets, waiting
-from syncd.store.changes import ChangeKind, Content, NewChange
+from syncd.store.changes import Content, NewChange
 from syncd.store.incidents import Dip
 from syncd.store.views_history import sku_histories
 from syncd.store.waiting import Entry
@@ -189,28 +189,23 @@ def _history(conn: Connection, dip: Dip) -> History | None:
 
 
 def _change(case: Case, ticket_row: int, desk: str, entry: Entry, content: Content) -> NewChange:
-    return NewChange(
+    return changes.of_ticket(
         desk=desk,
-        key=f"t{ticket_row}:{case.event}",
-        event=case.event,
-        kind=ChangeKind.UPDATE,
-        entry_id=entry.id,
         ticket_row=ticket_row,
-        message=LETTERS[case.finding.cause].value,
+        event=case.event,
+        entry_id=entry.id,
         content=content,
+        message=LETTERS[case.finding.cause],
     )
 
 
 def _opening(case: Case, desk: str, entry: Entry, content: Content) -> NewChange:
-    return NewChange(
+    return changes.opening(
         desk=desk,
-        key=f"e{entry.id}:{case.event}",
-        event=case.event,
-        kind=ChangeKind.CREATE,
         entry_id=entry.id,
-        ticket_row=None,
-        message=LETTERS[case.finding.cause].value,
+        event=case.event,
         content=replace(content, sku=case.dip.sku, quantity=entry.quantity, order_number=entry.order_number),
+        message=LETTERS[case.finding.cause],
     )
 
 

@@ -10,8 +10,8 @@ from syncd.core.terms import SECOND_US, AccountId, Instant, Sku
 from syncd.core.tickets import EventId, MessageKind, TicketState
 from syncd.engine.work import SERVE, Hint, Work
 from syncd.store import changes, tickets, waiting
-from syncd.store.changes import ChangeKind, Content, NewChange
-from syncd.store.tickets import KnownTicket
+from syncd.store.changes import Content, NewChange
+from syncd.store.clockwork import Unheard, Waiter
 from syncd.store.titles import titles as titles_of
 from syncd.store.waiting import Entry
 
@@ -68,7 +68,12 @@ def tell(
         words = letter_values(entry, *titles[entry.sku_id]) | dict((values or {}).get(entry.id, {}))
         content = content_of(entry, titles[entry.sku_id][0], state=state, note=note, values=words)
         mine = known.get(entry.id, ())
-        new += [_update(ticket, entry, event, message, content) for ticket in mine]
+        new += [
+            changes.of_ticket(
+                desk=one.desk, ticket_row=one.id, event=event, entry_id=entry.id, content=content, message=message
+            )
+            for one in mine
+        ]
         if not mine and message is not None:
             new += _opening(work, entry, event, message, content)
     changes.add(work.conn, new, limit=work.house.waiting.most_messages, now=work.now)
@@ -91,7 +96,7 @@ def content_of(entry: Entry, sku: Sku, *, state: TicketState | None, note: str, 
     )
 
 
-def letter_values(entry: Entry, sku: Sku, title: str) -> dict[str, str]:
+def letter_values(entry: Entry | Waiter | Unheard, sku: str, title: str) -> dict[str, str]:
     """Return the words for letters that every entry has (`core.placeholders`)."""
     return {
         "product": title or sku,
@@ -108,21 +113,6 @@ def moment(at: Instant) -> str:
     return datetime.fromtimestamp(at // SECOND_US, UTC).isoformat()
 
 
-def _update(
-    ticket: KnownTicket, entry: Entry, event: EventId, message: MessageKind | None, content: Content
-) -> NewChange:
-    return NewChange(
-        desk=ticket.desk,
-        key=f"t{ticket.id}:{event}",
-        event=event,
-        kind=ChangeKind.UPDATE,
-        entry_id=entry.id,
-        ticket_row=ticket.id,
-        message="" if message is None else message.value,
-        content=content,
-    )
-
-
 def _opening(work: Work, entry: Entry, event: EventId, message: MessageKind, content: Content) -> list[NewChange]:
     """Return the way to tell somebody who has no ticket: by the channel itself, or by a ticket that is opened."""
     rules = work.house.waiting
@@ -130,17 +120,7 @@ def _opening(work: Work, entry: Entry, event: EventId, message: MessageKind, con
     desk = entry.account if own else rules.desk
     if desk is None:
         return []
-    change = NewChange(
-        desk=desk,
-        key=f"e{entry.id}:{event}",
-        event=event,
-        kind=ChangeKind.CREATE,
-        entry_id=entry.id,
-        ticket_row=None,
-        message=message.value,
-        content=content,
-    )
-    return [change]
+    return [changes.opening(desk=desk, entry_id=entry.id, event=event, content=content, message=message)]
 
 
 INQUIRY = "inquiry"

@@ -19,7 +19,7 @@ from syncd.engine.stock import Refused
 from syncd.engine.waitlist import end_entries
 from syncd.engine.work import Hint, Work
 from syncd.store import accounts, changes, ledger, tickets, waiting
-from syncd.store.changes import ChangeKind, Content, NewChange
+from syncd.store.changes import Content, NewChange
 from syncd.store.ledger import KnownSku
 from syncd.store.tickets import KnownTicket
 from syncd.store.waiting import Entry
@@ -183,16 +183,7 @@ def _ask_agent(work: Work, known: KnownTicket, doubt: Doubt) -> list[NewChange]:
 
 
 def _plain(known: KnownTicket, event: EventId, content: Content, *, entry_id: int | None) -> NewChange:
-    return NewChange(
-        desk=known.desk,
-        key=f"t{known.id}:{event}",
-        event=event,
-        kind=ChangeKind.UPDATE,
-        entry_id=entry_id,
-        ticket_row=known.id,
-        message="",
-        content=content,
-    )
+    return changes.of_ticket(desk=known.desk, ticket_row=known.id, event=event, entry_id=entry_id, content=content)
 
 
 def _join_sku(work: Work, ticket: Ticket, known: KnownTicket, sku: KnownSku) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from syncd.core.terms import SECOND_US, AccountId, Instant
 from syncd.core.tickets import DeskId, Priority, TicketState, TicketStatus
 from syncd.core.timerules import MESSAGES, Case, Due, Limits, Quiet, Rule, due
+from syncd.engine.moving import letter_values
 from syncd.engine.plant import Plant
 from syncd.engine.quiet import quiet_of
 from syncd.engine.timing import nap
@@ -111,14 +112,11 @@ class TimeKeeping:
         if desk is None or not wanted:
             return None
         event = event_for(Rule.FIRST_CONTACT.value, one.entry_id, one.since)
-        return NewChange(
+        return changes.opening(
             desk=desk,
-            key=f"e{one.entry_id}:{event}",
-            event=event,
-            kind=ChangeKind.CREATE,
             entry_id=one.entry_id,
-            ticket_row=None,
-            message=MESSAGES[Rule.FIRST_CONTACT].value,
+            event=event,
+            message=MESSAGES[Rule.FIRST_CONTACT],
             content=Content(
                 state=TicketState.PENDING.value,
                 sku=one.sku,
@@ -127,7 +125,7 @@ class TimeKeeping:
                 expected=one.expected,
                 amount=one.amount,
                 language=one.language,
-                values=_words(one),
+                values=letter_values(one, one.sku, one.title),
             ),
         )
 
@@ -213,17 +211,6 @@ def _change(waiter: Waiter, one: Due) -> NewChange:
             priority="" if priority is None else priority.value,
             language=waiter.language,
             note=_NOTES.get(one.rule, ""),
-            values=_words(waiter),
+            values=letter_values(waiter, waiter.sku, waiter.title),
         ),
     )
-
-
-def _words(one: Waiter | Unheard) -> dict[str, str]:
-    return {
-        "product": one.title or one.sku,
-        "quantity": str(one.quantity),
-        "order_number": one.order_number,
-        "expected": one.expected,
-        "amount": one.amount,
-        "currency": one.currency,
-    }

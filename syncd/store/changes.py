@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Connection, RowMapping, Select, bindparam, func, select, update
 
 from syncd.core.terms import Instant
-from syncd.core.tickets import EventId
+from syncd.core.tickets import EventId, MessageKind
 from syncd.store.rows_waiting import ChangeRow, MessageRow
 from syncd.store.statements import Among, change, fetch_all, insert_new, listed, table
 
@@ -80,6 +80,42 @@ class NewChange:
     ticket_row: int | None
     message: str
     content: Content
+
+
+def of_ticket(
+    *,
+    desk: str,
+    ticket_row: int,
+    event: EventId,
+    entry_id: int | None,
+    content: Content,
+    message: MessageKind | None = None,
+) -> NewChange:
+    """Return a change of a ticket that is there: once for the ticket and the event."""
+    return NewChange(
+        desk=desk,
+        key=f"t{ticket_row}:{event}",
+        event=event,
+        kind=ChangeKind.UPDATE,
+        entry_id=entry_id,
+        ticket_row=ticket_row,
+        message="" if message is None else message.value,
+        content=content,
+    )
+
+
+def opening(*, desk: str, entry_id: int, event: EventId, content: Content, message: MessageKind) -> NewChange:
+    """Return a ticket to be opened for an entry: once for the entry and the event."""
+    return NewChange(
+        desk=desk,
+        key=f"e{entry_id}:{event}",
+        event=event,
+        kind=ChangeKind.CREATE,
+        entry_id=entry_id,
+        ticket_row=None,
+        message=message.value,
+        content=content,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

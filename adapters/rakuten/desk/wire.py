@@ -298,31 +298,14 @@ def changed(doc: Doc, change: TicketChange, *, now: Instant) -> Doc:
     return msgspec.structs.replace(
         doc,
         changed_at=max(now, doc.changed_at + 1),
-        status=doc.status if change.status is None else change.status,
         status_at=doc.status_at if change.status is None else now,
-        state=doc.state if change.state is None else change.state,
-        sku=doc.sku if change.sku is None else change.sku,
-        quantity=doc.quantity if change.quantity is None else change.quantity,
-        order_number=doc.order_number if change.order_number is None else change.order_number,
-        expected=doc.expected if change.expected is None else change.expected,
-        amount=doc.amount if change.amount is None else change.amount,
-        priority=_priority(doc, change),
-        escalated=doc.escalated if change.escalated is None else change.escalated,
+        priority=change.priority if doc.priority is None else change.raised(doc.priority),
         markers=(*doc.markers, change.event),
         begun={event: mark for event, mark in doc.begun.items() if event != change.event},
         drafts=drafts,
         notes=notes,
+        **change.fields(),
     )
-
-
-_RANKS: Final = (Priority.LOW, Priority.NORMAL, Priority.HIGH, Priority.URGENT)
-
-
-def _priority(doc: Doc, change: TicketChange) -> Priority | None:
-    """Return the priority after a change: a mark for a person never lowers it."""
-    if change.priority is None or doc.priority is None or not change.escalated:
-        return change.priority or doc.priority
-    return max(doc.priority, change.priority, key=_RANKS.index)
 
 
 def is_id(text: str) -> bool:
