@@ -34,6 +34,7 @@ from syncd.engine.desks import open_desks
 from syncd.engine.escalating import escalation_limits
 from syncd.engine.intake import Intake, Receipt
 from syncd.engine.loops import Loop, Stage, run_loops
+from syncd.engine.offering import private_accounts
 from syncd.engine.outlook import outlook_of
 from syncd.engine.plant import Plant
 from syncd.engine.relay import Relay, Sink
@@ -261,6 +262,7 @@ def wait_rules(plant: Plant) -> WaitRules:
         desk=DeskId(rules.desk) if rules.desk in open_there else only,
         desks=frozenset(desks),
         escalation=escalation_limits(limits),
+        private=private_accounts(plant.roster),
         homes={name: AccountId(found.settings.account) for name, found in desks.items() if found.settings.account},
     )
 

@@ -28,8 +28,8 @@ from syncd.sdk.channel import (
     Write,
     WriteMode,
 )
-from syncd.sdk.errors import ConfigError, ProtocolError, TransientError
-from syncd.sdk.features import DayWish, LimitWish, PageWish
+from syncd.sdk.errors import ConfigError, ProtocolError, RejectedError, TransientError
+from syncd.sdk.features import DayWish, LimitWish, Offer, OfferRequest, PageWish, Withdrawal, Withdrawn
 from syncd.sdk.http import Answer, Client, Timeouts
 from syncd.sdk.limits import Budget
 
@@ -80,6 +80,7 @@ class MemoryChannel:
             visibility_delay_s=settings.visibility_delay_s,
             feed_lateness_s=settings.feed_lateness_s,
             feed_complete=settings.feed_complete,
+            shows_negative=settings.private_sales,
         )
 
     async def orders(self, cursor: str | None) -> OrderPage:
@@ -153,6 +154,31 @@ class MemoryChannel:
     ) -> list[Outcome]:
         answer = await self._post("/display", wire.DisplayRequest(rows=rows))
         return wire.displayed([wish.key for wish in wishes], answer.decode(wire.DisplayAnswer).known)
+
+    @property
+    def sells_privately(self) -> bool:
+        """Say whether the shop sells in private."""
+        return self._settings.private_sales
+
+    async def make_offer(self, request: OfferRequest) -> Offer:
+        """Make a private sale. The shop knows keys, so that a second try of it makes no second one."""
+        row = wire.OfferRow(
+            key=request.key, listing=wire.place(request.ref), quantity=request.quantity, until=request.until
+        )
+        answer = (await self._post("/offers", row)).decode(wire.OfferAnswer)
+        if answer.offer is None:
+            raise RejectedError(answer.refused)
+        return Offer(offer_id=answer.offer.id, link=answer.offer.link)
+
+    async def find_offer(self, key: str) -> Offer | None:
+        """Look for the private sale with this key."""
+        found = (await self._get("/offers", {"key": key})).decode(wire.OfferAnswer).offer
+        return None if found is None else Offer(offer_id=found.id, link=found.link)
+
+    async def withdraw_offer(self, offer_id: str) -> Withdrawn:
+        """End a private sale unless it is bought."""
+        answer = (await self._post("/offers/withdraw", wire.WithdrawRequest(id=offer_id))).decode(wire.WithdrawAnswer)
+        return Withdrawn(end=Withdrawal(answer.end), order_id=answer.order_id)
 
     async def check(self) -> list[str]:
         """Return what the shop says is wrong."""

@@ -35,6 +35,15 @@ class Shop(Protocol):
     def display(self, rows: Sequence[wire.Display]) -> list[bool]:
         """Take what listings show beside their numbers; say of each whether it is there."""
 
+    def make_offer(self, wish: wire.OfferRow) -> wire.OfferAnswer:
+        """Make a private sale, or say why not."""
+
+    def find_offer(self, key: str) -> wire.OfferAnswer:
+        """Return the private sale with a key."""
+
+    def withdraw_offer(self, offer_id: str) -> wire.WithdrawAnswer:
+        """End a private sale that is not bought."""
+
     def take(self, rows: Sequence[wire.PushRow]) -> int:
         """Take writes; return after how many microseconds they can be answered."""
 
@@ -67,6 +76,9 @@ class Remote:
             web.post("/seen", self._guarded(self._seen)),
             web.post("/push", self._guarded(self._push)),
             web.post("/display", self._guarded(self._display)),
+            web.post("/offers", self._guarded(self._offer)),
+            web.get("/offers", self._guarded(self._offered)),
+            web.post("/offers/withdraw", self._guarded(self._withdraw)),
             web.post("/webhooks", self._guarded(self._webhooks)),
             web.get("/health", self._guarded(self._health)),
         ]
@@ -104,6 +116,15 @@ class Remote:
         rows = (await _read(request, wire.PushRequest)).rows
         await asyncio.sleep(self._shop.take(rows) / SECOND_US)
         return wire.PushAnswer(results=self._shop.results(rows))
+
+    async def _offer(self, request: web.Request) -> wire.OfferAnswer:
+        return self._shop.make_offer(await _read(request, wire.OfferRow))
+
+    async def _offered(self, request: web.Request) -> wire.OfferAnswer:
+        return self._shop.find_offer(request.query.get("key", ""))
+
+    async def _withdraw(self, request: web.Request) -> wire.WithdrawAnswer:
+        return self._shop.withdraw_offer((await _read(request, wire.WithdrawRequest)).id)
 
     async def _webhooks(self, request: web.Request) -> wire.SubscriptionAnswer:
         return wire.SubscriptionAnswer(created=self._subscribe(await _read(request, wire.Subscription)))

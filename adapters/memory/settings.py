@@ -26,6 +26,7 @@ class MemorySettings:
     numbers are written: compare_and_set, delta or absolute; it takes all of them. `staleness_s`, `effect_delay_s`,
     `visibility_delay_s` and `feed_lateness_s` say what the shop is like, as in `syncd.sdk.channel.Profile`.
     `feed_complete` is off where its feed does not say how far it is complete. `pushes_per_s` is its rate limit.
+    `private_sales` lets syncd sell there in private to those who wait.
     """
 
     url: str
@@ -38,6 +39,7 @@ class MemorySettings:
     feed_lateness_s: Seconds = 10.0
     feed_complete: bool = True
     pushes_per_s: Annotated[float, Meta(gt=0)] = 1_000.0
+    private_sales: bool = False
 
     def problems(self) -> list[Problem]:
         """Return everything that keeps these settings from being used."""

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from adapters.memory import wire
 from adapters.memory.remote import Remote
+from adapters.memory.simulated.offers import PrivateOffers
 from syncd.sdk.channel import Clock, Instant, ListingRef, WriteMode
 from syncd.testing.market import Habits, Market
 from syncd.testing.sales import Line, Order
@@ -80,6 +81,21 @@ class MemoryShop(Market):
         self._results: dict[str, wire.PushResult] = {}
         self.limits: dict[ListingRef, int | None] = {}
         self.days: dict[ListingRef, str | None] = {}
+        self.private = PrivateOffers(self)
+
+    # --- private sales ---
+
+    def make_offer(self, wish: wire.OfferRow) -> wire.OfferAnswer:
+        """Make a private sale, or say why not."""
+        return self.private.make(wish)
+
+    def find_offer(self, key: str) -> wire.OfferAnswer:
+        """Return the private sale with a key."""
+        return self.private.find(key)
+
+    def withdraw_offer(self, offer_id: str) -> wire.WithdrawAnswer:
+        """End a private sale that is not bought."""
+        return self.private.withdraw(offer_id)
 
     # --- reading ---
 
@@ -190,6 +206,7 @@ class MemoryShop(Market):
             cancelled=order.cancelled,
             closed=order.closed,
             parcels=_parcels(order),
+            offer=order.offer,
         )
 
     def _remote_line(self, line: Line) -> wire.RemoteLine:
@@ -265,7 +282,10 @@ def _wanted(row: wire.PushRow, good: Good) -> int | None:
 
 
 class MemorySimulator(Simulator):
-    """A memory shop over HTTP. `whole_orders` says whether its webhooks hold orders or only their ids."""
+    """A memory shop over HTTP. `whole_orders` says whether its webhooks hold orders or only their ids.
+
+    `private_sales` is what the settings say that open an adapter on it.
+    """
 
     token = "memory-token"  # noqa: S105  (of a shop that does not exist)
     webhook_secret = "memory-webhook-secret"  # noqa: S105  (the same)
@@ -279,6 +299,7 @@ class MemorySimulator(Simulator):
         habits: Habits = PROMPT,
         write_mode: WriteMode = WriteMode.COMPARE_AND_SET,
         whole_orders: bool = True,
+        private_sales: bool = False,
     ) -> None:
         super().__init__(seed=seed, clock=clock)
         self.shop = MemoryShop(clock=clock, seed=seed, habits=habits, log=self.log, scale=lambda: self.time_scale)
@@ -286,6 +307,7 @@ class MemorySimulator(Simulator):
         self.shop.on_plan = self._look_after
         self.write_mode = write_mode
         self.whole_orders = whole_orders
+        self.private_sales = private_sales
         self._subscriptions: dict[str, set[str]] = {}
         self._events = count(1)
         for sku, quantity in opening_stock(skus, seed):
@@ -309,6 +331,7 @@ class MemorySimulator(Simulator):
             "visibility_delay_s": 1.0 + habits.effect_s[1] + habits.staleness_s,
             "feed_lateness_s": 1.0 + habits.feed_lateness_s[1],
             "feed_complete": habits.feed_complete,
+            "private_sales": self.private_sales,
         }
 
     def shown(self) -> list[Shown]:
@@ -322,6 +345,10 @@ class MemorySimulator(Simulator):
     def cancel(self, order_id: str, *, quantity: int | None = None, restock: bool | None = None) -> Receipt:
         """Cancel units of an order."""
         return self.shop.cancel(order_id, quantity=quantity, restock=restock)
+
+    def pay_offer(self, offer_id: str) -> Receipt:
+        """Let whoever has the link of a private sale buy."""
+        return self.shop.private.pay(offer_id)
 
     def ship(self, order_id: str) -> Receipt:
         """Ship what is left of an order."""

@@ -73,7 +73,10 @@ class RemoteParcel(msgspec.Struct, frozen=True):
 
 
 class RemoteOrder(msgspec.Struct, frozen=True):
-    """An order. `at` is when it was bought, cut to multiples of `precision_us`; `revision` may be None."""
+    """An order. `at` is when it was bought, cut to multiples of `precision_us`; `revision` may be None.
+
+    `offer` is the key of the private sale that it comes of.
+    """
 
     id: str
     number: str
@@ -84,6 +87,7 @@ class RemoteOrder(msgspec.Struct, frozen=True):
     cancelled: bool
     closed: bool
     parcels: list[RemoteParcel] = []
+    offer: str = ""
 
 
 class OrdersAnswer(msgspec.Struct, frozen=True):
@@ -195,6 +199,46 @@ class PushAnswer(msgspec.Struct, frozen=True):
     results: list[PushResult]
 
 
+class OfferRow(msgspec.Struct, frozen=True):
+    """`POST /offers`: a private sale; a key that was taken before is answered as it was then."""
+
+    key: str
+    listing: Place
+    quantity: int
+    until: Instant
+
+
+class RemoteOffer(msgspec.Struct, frozen=True):
+    """A private sale; `link` is a secret of the customer."""
+
+    id: str
+    link: str
+
+    def __repr__(self) -> str:
+        """Show it without its link."""
+        return f"RemoteOffer(id={self.id!r})"
+
+
+class OfferAnswer(msgspec.Struct, frozen=True):
+    """Its answer, and that of `GET /offers`; `refused` says why there is none."""
+
+    offer: RemoteOffer | None
+    refused: str = ""
+
+
+class WithdrawRequest(msgspec.Struct, frozen=True):
+    """`POST /offers/withdraw`."""
+
+    id: str
+
+
+class WithdrawAnswer(msgspec.Struct, frozen=True):
+    """Its answer; `order_id` where somebody has bought."""
+
+    end: Literal["withdrawn", "gone", "bought"]
+    order_id: str = ""
+
+
 class Subscription(msgspec.Struct, frozen=True):
     """`POST /webhooks`."""
 
@@ -250,6 +294,7 @@ def snapshot(order: RemoteOrder, *, read_at: Instant, fresh: bool = False) -> Or
         payment_raw="paid",
         fulfilment=_fulfilment(order),
         fulfilment_raw="closed" if order.closed else "open",
+        offer=order.offer,
         delivery=Delivery(
             shipments=tuple(
                 Shipment(shipment_id=parcel.id, carrier=parcel.carrier, number=parcel.number)

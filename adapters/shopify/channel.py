@@ -10,6 +10,7 @@ from adapters.shopify.catalogue import Known
 from adapters.shopify.documents import HEALTH, LIST_PAGE, ORDERS_PAGE, SET_QUANTITIES
 from adapters.shopify.graphql import WRITE_TOTAL_S, GraphQL
 from adapters.shopify.listing_reader import ListingReader
+from adapters.shopify.offers import Offers
 from adapters.shopify.order_reader import OrderReader
 from adapters.shopify.settings import ShopifySettings
 from adapters.shopify.writer import Writer
@@ -30,7 +31,7 @@ from syncd.sdk.channel import (
     WriteMode,
 )
 from syncd.sdk.errors import AuthError, ConfigError
-from syncd.sdk.features import Seal
+from syncd.sdk.features import Offer, OfferRequest, Seal, Withdrawn
 from syncd.sdk.renewing import TOTAL_S as TOKEN_TOTAL_S
 
 SECOND_US = 1_000_000
@@ -56,8 +57,10 @@ class ShopifyChannel:
             known=self._known,
             clock=context.clock,
             overlap_us=round(settings.order_overlap_s * SECOND_US),
+            offers=settings.private_sales,
         )
         self._listings = ListingReader(self._graphql, settings=settings, known=self._known, clock=context.clock)
+        self._offers = Offers(self._graphql)
         self._writer = Writer(self._graphql, settings=settings, known=self._known)
 
     @property
@@ -109,6 +112,23 @@ class ShopifyChannel:
         del number
         return screens.order_screen(self._settings.shop, order_id)
 
+    @property
+    def sells_privately(self) -> bool:
+        """Say whether the shop wants draft orders made for those who wait."""
+        return self._settings.private_sales
+
+    async def make_offer(self, request: OfferRequest) -> Offer:
+        """Make a draft order that reserves its units."""
+        return await self._offers.make(request)
+
+    async def find_offer(self, key: str) -> Offer | None:
+        """Look for the draft order with a key."""
+        return await self._offers.find(key)
+
+    async def withdraw_offer(self, offer_id: str) -> Withdrawn:
+        """Delete a draft order unless it is paid."""
+        return await self._offers.withdraw(offer_id)
+
     def push_delay_s(self) -> float:
         """Return seconds until a push would be sent at once."""
         return self._graphql.delay_s(SET_QUANTITIES)
@@ -127,13 +147,16 @@ class ShopifyChannel:
         if request.headers.get(webhooks.TOPIC, "").lower().startswith("locations/"):
             self._listings.forget_places()
         known = webhooks.Knowledge(
-            variants=self._known.items, locations=self._settings.locations, now=self._clock.now()
+            variants=self._known.items,
+            locations=self._settings.locations,
+            now=self._clock.now(),
+            offers=self._settings.private_sales,
         )
         return webhooks.parse(request, known)
 
     async def subscribe(self, url: str) -> SubscriptionReport:
         """Make sure that Shopify delivers every topic to `url`."""
-        return await subscriptions.subscribe(self._graphql, url)
+        return await subscriptions.subscribe(self._graphql, url, offers=self._settings.private_sales)
 
     async def check(self) -> list[str]:
         """Return what a person should mend: shop, rights, version, locations, doubled SKUs."""

@@ -35,7 +35,8 @@ _PARCEL = "createdAt estimatedDeliveryAt deliveredAt trackingInfo(first: 10) { c
 _REFUNDED = "id quantity restockType restocked location { id } lineItem { id }"
 
 
-def _order(*, lines: int, parts: int) -> str:
+def _order(*, lines: int, parts: int, offers: bool = False) -> str:
+    """Return the selection of an order; `offers` adds its custom attributes, of which ours alone is kept."""
     return f"""
       id
       name
@@ -47,7 +48,7 @@ def _order(*, lines: int, parts: int) -> str:
       test
       displayFinancialStatus
       displayFulfillmentStatus
-      returnStatus
+      returnStatus{" customAttributes { key value }" if offers else ""}
       lineItems(first: {lines}) {{ nodes {{ {_LINE} }} pageInfo {{ hasNextPage endCursor }} }}
       fulfillments(first: {parts}) {{
         id
@@ -131,6 +132,29 @@ ORDERS_BY_ID = Document(
     text=f"""query SyncdOrdersById($ids: [ID!]!) {{
   nodes(ids: $ids) {{
     ... on Order {{{_order(lines=LIST_PAGE, parts=LIST_PAGE)}
+    }}
+  }}
+}}""",
+)
+
+ORDERS_AND_OFFERS = Document(
+    name="SyncdOrdersAndOffers",
+    cost=471,
+    text=f"""query SyncdOrdersAndOffers($after: String, $query: String!) {{
+  orders(first: {ORDERS_PAGE}, after: $after, query: $query, sortKey: UPDATED_AT) {{
+    nodes {{{_order(lines=FEED_LINES, parts=FEED_PARTS, offers=True)}
+    }}
+    pageInfo {{ hasNextPage endCursor }}
+  }}
+}}""",
+)
+
+ORDERS_AND_OFFERS_BY_ID = Document(
+    name="SyncdOrdersAndOffersById",
+    cost=99,
+    text=f"""query SyncdOrdersAndOffersById($ids: [ID!]!) {{
+  nodes(ids: $ids) {{
+    ... on Order {{{_order(lines=LIST_PAGE, parts=LIST_PAGE, offers=True)}
     }}
   }}
 }}""",
@@ -248,6 +272,8 @@ ALL = (
     LEVELS,
     ORDERS,
     ORDERS_BY_ID,
+    ORDERS_AND_OFFERS,
+    ORDERS_AND_OFFERS_BY_ID,
     ORDER_LINES,
     ORDER_TAILS,
     SET_QUANTITIES,

@@ -106,16 +106,16 @@ class GraphQL:
             raise fault
         return wire.data(ended.reply, kind)
 
-    async def write(self, document: Document, variables: Mapping[str, Any]) -> Written:
+    async def write(self, document: Document, variables: Mapping[str, Any], *, again: bool = True) -> Written:
         """Send a mutation that holds an idempotency key; the quick tries of the client are the very same bytes.
 
-        Raises only while no try can have had an effect.
+        One without a key is not tried `again`. Raises only while no try can have had an effect.
         """
         body = wire.request_body(document, variables)
         await self.tokens.token()  # whatever goes wrong here, nothing was sent
         try:
             async with asyncio.timeout(WRITE_TOTAL_S):
-                ended = await self._exchange(self._writes, document, body, urgent=True)
+                ended = await self._exchange(self._writes, document, body, urgent=True, again=again)
         except TimeoutError:
             late = TransientError(f"Shopify: no answer within {WRITE_TOTAL_S:g} s")
             return Written(fault=late, doubtful=True)
@@ -127,15 +127,17 @@ class GraphQL:
             raise ended.fault
         return ended
 
-    async def _exchange(self, client: Client, document: Document, body: bytes, *, urgent: bool) -> Written:
+    async def _exchange(
+        self, client: Client, document: Document, body: bytes, *, urgent: bool, again: bool = True
+    ) -> Written:
         """Send a request, and once more with a newer token where its token was refused."""
         token = await self.tokens.token()
-        answer = await self._post(client, document, body, token=token, urgent=urgent)
+        answer = await self._post(client, document, body, token=token, urgent=urgent, again=again)
         doubtful = answer.doubtful
         if answer.status == 401:
             try:
                 token = await self.tokens.after(token)
-                answer = await self._post(client, document, body, token=token, urgent=urgent)
+                answer = await self._post(client, document, body, token=token, urgent=urgent, again=again)
             except ChannelError as fault:
                 return Written(fault=fault, doubtful=doubtful or not is_harmless(fault))
             doubtful = doubtful or answer.doubtful
@@ -153,7 +155,9 @@ class GraphQL:
         self._learn(document, found)
         return Written(reply=found, doubtful=doubtful)
 
-    async def _post(self, client: Client, document: Document, body: bytes, *, token: str, urgent: bool) -> Answer:
+    async def _post(
+        self, client: Client, document: Document, body: bytes, *, token: str, urgent: bool, again: bool
+    ) -> Answer:
         return await client.request(
             "POST",
             self._path,
@@ -163,7 +167,7 @@ class GraphQL:
                 "X-Shopify-Access-Token": token,
             },
             body=body,
-            idempotent=True,
+            idempotent=again,
             budget=self._budget,
             cost=self._cost(document),
             urgent=urgent,

@@ -30,7 +30,11 @@ def advice(
     """
     return [
         *_shop(found.shop.myshopify_domain, settings),
-        *scopes.advice(wire.scopes(found.current_app_installation), old_orders=settings.read_all_orders),
+        *scopes.advice(
+            wire.scopes(found.current_app_installation),
+            old_orders=settings.read_all_orders,
+            private_sales=settings.private_sales,
+        ),
         *_version(found.public_api_versions, settings, versions),
         *_ending(settings.api_version, now),
         *(() if places is None else _places(places, settings)),

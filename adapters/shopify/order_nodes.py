@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from adapters.shopify.draft_orders import Attribute, offer_of
 from adapters.shopify.orders import (
     SHIPPED_STATES,
     LineFacts,
@@ -109,6 +110,7 @@ class OrderNode(msgspec.Struct, frozen=True, rename="camel"):
     refunds: list[RefundNode]
     cancelled_at: str | None = None
     display_financial_status: str | None = None
+    custom_attributes: list[Attribute] = []
 
 
 class OrdersData(msgspec.Struct, frozen=True):
@@ -238,6 +240,7 @@ def facts(order: OrderNode) -> OrderFacts:
         shipped=_shipped(order.fulfillments),
         refunds=tuple(_refunds(order.refunds)),
         parcels=tuple(_parcels(order.fulfillments)),
+        offer=offer_of(order.custom_attributes),
     )
 
 

@@ -14,6 +14,8 @@ from adapters.shopify.documents import (
     ORDER_LINES,
     ORDER_TAILS,
     ORDERS,
+    ORDERS_AND_OFFERS,
+    ORDERS_AND_OFFERS_BY_ID,
     ORDERS_BY_ID,
     ORDERS_PAGE,
 )
@@ -28,20 +30,25 @@ MOST_ROUNDS = 3
 
 
 class OrderReader:
-    """Reads the orders of one shop. `overlap_us` is how late the search index may know of a change."""
+    """Reads the orders of one shop. `overlap_us` is how late the search index may know of a change.
 
-    def __init__(self, graphql: GraphQL, *, known: Known, clock: Clock, overlap_us: int) -> None:
+    `offers` has it look of which private sale an order comes.
+    """
+
+    def __init__(self, graphql: GraphQL, *, known: Known, clock: Clock, overlap_us: int, offers: bool = False) -> None:
         self._graphql = graphql
         self._known = known
         self._clock = clock
         self._overlap_us = overlap_us
+        self._feed = ORDERS_AND_OFFERS if offers else ORDERS
+        self._single = ORDERS_AND_OFFERS_BY_ID if offers else ORDERS_BY_ID
 
     async def page(self, text: str | None) -> OrderPage:
         """Read the page of the feed at a cursor."""
         read_at = self._clock.now()
         cursor = feed.resume(text, now=read_at)
         answer = await self._graphql.ask(
-            ORDERS, {"after": cursor.after, "query": feed.search(cursor)}, order_nodes.OrdersData
+            self._feed, {"after": cursor.after, "query": feed.search(cursor)}, order_nodes.OrdersData
         )
         snapshots = self._snapshots(await self._whole(answer.orders.nodes), read_at=read_at)
         info = answer.orders.page_info
@@ -98,7 +105,7 @@ class OrderReader:
         return found
 
     async def _read(self, ids: Sequence[str]) -> list[OrderNode]:
-        answer = await self._graphql.ask(ORDERS_BY_ID, {"ids": list(ids)}, order_nodes.OrdersByIdData)
+        answer = await self._graphql.ask(self._single, {"ids": list(ids)}, order_nodes.OrdersByIdData)
         return order_nodes.found(answer)
 
     async def _completed(self, node: OrderNode) -> OrderNode | None:

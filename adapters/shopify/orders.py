@@ -93,7 +93,8 @@ class ParcelFacts:
 class OrderFacts:
     """An order as Shopify states it. `shipped` is units per line id; status words are those of the GraphQL API.
 
-    `parcels` is None where it is not told how they are followed: webhooks do not say when one is expected.
+    `parcels` is None where it is not told how they are followed: webhooks do not say when one is expected. `offer` is
+    the key of the private sale that it comes of.
     """
 
     order_id: str
@@ -111,6 +112,7 @@ class OrderFacts:
     shipped: Mapping[str, int]
     refunds: tuple[RefundFacts, ...]
     parcels: tuple[ParcelFacts, ...] | None = None
+    offer: str = ""
 
 
 _PAYMENTS: Final[Mapping[str, PaymentStatus]] = {
@@ -178,6 +180,7 @@ def snapshot(facts: OrderFacts, *, read_at: Instant, fresh: bool = False) -> Ord
         returns=_RETURNS.get(facts.returns, ReturnStatus.UNKNOWN),
         returns_raw=facts.returns,
         delivery=None if facts.parcels is None else Delivery(shipments=tuple(_shipments(facts.parcels))),
+        offer=facts.offer,
     )
 
 

@@ -6,9 +6,11 @@ Shape: shopify.dev, webhook payloads 2026-07. A payload names variants but no in
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import msgspec
 
+from adapters.shopify.draft_orders import ATTRIBUTE
 from adapters.shopify.orders import SHIPPED_STATES, LineFacts, OrderFacts, RefundFacts, restock_of
 from adapters.shopify.wire import instant
 from syncd.sdk.channel import Instant
@@ -69,6 +71,17 @@ class RefundPayload(msgspec.Struct, frozen=True):
     refund_line_items: list[RefundedPayload]
 
 
+class NotePayload(msgspec.Struct, frozen=True):
+    """A custom attribute, under its older name; only ours is looked at."""
+
+    name: str
+    value: Any = None
+
+    def __repr__(self) -> str:
+        """Show nothing: it may be what a customer wrote."""
+        return "NotePayload()"
+
+
 class OrderPayload(msgspec.Struct, frozen=True):
     """An order. A payload that lacks one of the fields without a default is not taken; the order is read instead."""
 
@@ -86,20 +99,22 @@ class OrderPayload(msgspec.Struct, frozen=True):
     refunds: list[RefundPayload]
     confirmed: bool = True
     returns: list[msgspec.Raw] = []
+    note_attributes: list[NotePayload] | msgspec.UnsetType = msgspec.UNSET
 
 
-def fields() -> tuple[str, ...]:
+def fields(*, offers: bool = False) -> tuple[str, ...]:
     """Return what a subscription to an order topic asks for: what is read here and nothing else.
 
-    `updated_at` is among it: equal payloads in a row would be dropped as duplicates. Nested rows are named down to the
-    fields where Shopify's one level allows it.
+    `offers` asks for the attributes that say of which private sale it comes. `updated_at` is among it: equal payloads
+    in a row would be dropped as duplicates. Nested rows are named down to the fields where Shopify's one level allows
+    it.
     """
     lines = tuple(f"line_items.{name}" for name in LinePayload.__struct_fields__)
     plain = tuple(name for name in OrderPayload.__struct_fields__ if name not in _NESTED)
-    return (*plain, *lines, *_ROWS)
+    return (*plain, *lines, *_ROWS, *(("note_attributes",) if offers else ()))
 
 
-_NESTED = {"line_items", "fulfillments", "refunds", "returns"}
+_NESTED = {"line_items", "fulfillments", "refunds", "returns", "note_attributes"}
 _ROWS = (
     "fulfillments.id",
     "fulfillments.status",
@@ -133,7 +148,13 @@ def facts(payload: OrderPayload, *, variants: Mapping[int, int]) -> OrderFacts:
         lines=tuple(_line(line, variants) for line in payload.line_items),
         shipped=_shipped(payload.fulfillments),
         refunds=tuple(_refunds(payload.refunds)),
+        offer="" if payload.note_attributes is msgspec.UNSET else _offer(payload.note_attributes),
     )
+
+
+def _offer(notes: Iterable[NotePayload]) -> str:
+    """Return the key of our private sale; the attributes of others are not looked at."""
+    return next((note.value for note in notes if note.name == ATTRIBUTE and isinstance(note.value, str)), "")
 
 
 def _fulfilment(word: str | None) -> str:

@@ -20,6 +20,7 @@ USEFUL: Final[Mapping[str, str]] = {
     "read_returns": "a return is known at the next poll, not at once",
 }
 OLD_ORDERS: Final = "read_all_orders"
+DRAFT_ORDERS: Final = "write_draft_orders"
 
 
 def lacking(granted: frozenset[str]) -> tuple[str, ...]:
@@ -27,11 +28,13 @@ def lacking(granted: frozenset[str]) -> tuple[str, ...]:
     return tuple(scope for scope in NEEDED if scope not in granted)
 
 
-def advice(granted: frozenset[str], *, old_orders: bool) -> list[str]:
+def advice(granted: frozenset[str], *, old_orders: bool, private_sales: bool = False) -> list[str]:
     """Return a sentence per right that is missing."""
     wanted = {**NEEDED, **USEFUL}
     if old_orders:
         wanted[OLD_ORDERS] = "orders older than 60 days cannot be read, although read_all_orders is set"
+    if private_sales:
+        wanted[DRAFT_ORDERS] = "nobody who waits can be given a link to buy, although private_sales is set"
     return [
         f"The app lacks the right {scope}: {loss}. Add it in the Dev Dashboard and release a new version of the app."
         for scope, loss in wanted.items()

@@ -31,7 +31,8 @@ class ShopifySettings:
     (numbers or gids) are the locations that syncd reads and writes; empty means every active location that ships and
     belongs to no fulfilment service. `activate_levels` lets syncd stock an item at such a location where it is not
     stocked yet. `order_overlap_s` is how far a scan of orders looks back behind the one before: how late an order may
-    be found. `read_all_orders` says that the app may read orders older than 60 days. `base_url` is for simulators.
+    be found. `read_all_orders` says that the app may read orders older than 60 days. `private_sales`
+    lets syncd sell to those who wait by draft orders with an invoice link. `base_url` is for simulators.
     """
 
     shop: str
@@ -45,6 +46,7 @@ class ShopifySettings:
     activate_levels: bool = False
     order_overlap_s: float = 120.0
     read_all_orders: bool = False
+    private_sales: bool = False
 
     @property
     def url(self) -> str:

@@ -2,7 +2,7 @@
 
 Beside the control API that every simulator has there is, for what only Shopify does:
 
-    POST /_sim/orders/ID/pay
+    POST /_sim/orders/ID/pay        the money of a pending order comes
     POST /_sim/orders/ID/refund     {"sku", "quantity", "restock_type": CANCEL | RETURN | NO_RESTOCK}; {}: money only
     POST /_sim/orders/ID/return     {"restock"}: everything shipped comes back, is refunded, and is stock again or not
     POST /_sim/shopify/knobs        named fields of `Knobs` are changed, {} changes none; answers all of them
@@ -69,6 +69,7 @@ class ShopifySimulator(simulators.Simulator):
     """One simulated shop.
 
     `shop` is its inside, for tests in the same process; `secrets` are those of the app, the oldest first.
+    `private_sales` is what the settings say that open an adapter on it.
     """
 
     def __init__(self, *, skus: int, seed: int, clock: Clock) -> None:
@@ -77,6 +78,7 @@ class ShopifySimulator(simulators.Simulator):
         post = Post(
             send=self._send, later=lambda work: self.courier.spawn(work, name="webhook"), pause=self.courier.pause
         )
+        self.private_sales = False
         self.outbox = Outbox(lambda: self.shop, post=post, random=self.random, secrets=self.secrets)
         goods = Goods(simulators.opening_stock(skus, seed), clock)
         tokens = Tokens(clock, client_id=CLIENT_ID, make=lambda: self.random.bytes(16).hex())
@@ -95,10 +97,12 @@ class ShopifySimulator(simulators.Simulator):
             "client_id": CLIENT_ID,
             "client_secret": self.secrets[-1],
             "base_url": url,
+            "private_sales": self.private_sales,
         }
 
     def shown(self) -> list[Shown]:
         """Return what every active level shows; below zero is shown as it is."""
+        self.settle()
         return [
             Shown(ref=_ref(level), sku=item.sku, quantity=level.available)
             for item in self.shop.goods.items
@@ -107,6 +111,7 @@ class ShopifySimulator(simulators.Simulator):
 
     def buy(self, lines: Sequence[tuple[str, int]]) -> Receipt:
         """Sell to a shopper who pays at once."""
+        self.settle()
         wanted = [(self._item(sku), quantity) for sku, quantity in simulators.units(lines).items()]
         with self.outbox.event():
             order = self.shop.orders.place(wanted)
@@ -127,6 +132,18 @@ class ShopifySimulator(simulators.Simulator):
             else:
                 self.shop.orders.refund(order, _cuts(left, quantity or units, "CANCEL" if back else "NO_RESTOCK"))
         return _receipt(order)
+
+    def pay_offer(self, offer_id: str) -> Receipt:
+        """Let whoever has the link of a draft order pay it."""
+        self.settle()
+        with self.outbox.event():
+            return _receipt(self.shop.drafts.pay(offer_id))
+
+    def settle(self) -> None:
+        """Let reservations lapse whose time is over."""
+        if self.shop.drafts.due():
+            with self.outbox.event():
+                self.shop.drafts.settle()
 
     def ship(self, order_id: str) -> Receipt:
         """Ship all that is owed."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 from adapters.shopify import topics, wire
 from adapters.shopify.documents import SCOPES, WEBHOOK_CREATE, WEBHOOK_DELETE, WEBHOOK_LIST
 from adapters.shopify.graphql import GraphQL
-from adapters.shopify.topics import Subscription, Topic
+from adapters.shopify.topics import TOPICS, TOPICS_AND_OFFERS, Subscription, Topic
 from syncd.sdk.channel import SubscriptionReport
 from syncd.sdk.errors import ProtocolError
 
 
-async def subscribe(graphql: GraphQL, url: str) -> SubscriptionReport:
-    """Bring the subscriptions to `TOPICS` at `url`; what is right already is not touched."""
+async def subscribe(graphql: GraphQL, url: str, *, offers: bool = False) -> SubscriptionReport:
+    """Bring the subscriptions to the topics at `url`; what is right already is not touched."""
     answer = await graphql.ask(SCOPES, {}, wire.ScopesData)
     scopes = wire.scopes(answer.current_app_installation)
-    todo = topics.plan(await _existing(graphql), url=url, scopes=scopes)
+    wanted = TOPICS_AND_OFFERS if offers else TOPICS
+    todo = topics.plan(await _existing(graphql), url=url, scopes=scopes, topics=wanted)
     for found in todo.delete:
         await _delete(graphql, found)
     restored: list[str] = []

@@ -45,10 +45,13 @@ _STOCK = ("read_inventory",)
 _GOODS = ("read_products",)
 _PLACES = ("read_locations",)
 
-TOPICS: tuple[Topic, ...] = (
-    Topic(name="orders/create", scopes=_ORDERS, fields=payloads.fields()),
-    Topic(name="orders/updated", scopes=_ORDERS, fields=payloads.fields()),
-    Topic(name="orders/cancelled", scopes=_ORDERS, fields=payloads.fields()),
+
+def _order_topics(*, offers: bool) -> tuple[Topic, ...]:
+    names = ("orders/create", "orders/updated", "orders/cancelled")
+    return tuple(Topic(name=name, scopes=_ORDERS, fields=payloads.fields(offers=offers)) for name in names)
+
+
+_OTHERS: tuple[Topic, ...] = (
     Topic(name="orders/edited", scopes=_ORDERS, fields=("order_edit.id", "order_edit.order_id")),
     Topic(name="refunds/create", scopes=_ORDERS, fields=("id", "order_id", "created_at")),
     *(
@@ -85,7 +88,12 @@ TOPICS: tuple[Topic, ...] = (
     Topic(name="app/uninstalled", fields=("id", "updated_at")),
     Topic(name="app/scopes_update"),
 )
+TOPICS: tuple[Topic, ...] = (*_order_topics(offers=False), *_OTHERS)
 """What is asked for. Moves between locations and dispositions of returns name no order; their levels speak for them."""
+
+
+TOPICS_AND_OFFERS: tuple[Topic, ...] = (*_order_topics(offers=True), *_OTHERS)
+"""The same for a shop with private sales."""
 
 
 class Subscription(msgspec.Struct, frozen=True, rename="camel"):
@@ -132,12 +140,14 @@ class Plan:
     forbidden: tuple[Topic, ...]
 
 
-def plan(existing: Sequence[Subscription], *, url: str, scopes: frozenset[str]) -> Plan:
+def plan(
+    existing: Sequence[Subscription], *, url: str, scopes: frozenset[str], topics: Sequence[Topic] = TOPICS
+) -> Plan:
     """Plan the way to every topic delivered to `url`, each once. Only what bears our name is deleted.
 
     A subscription of somebody else's at our address serves as it is, since Shopify allows one per topic and address.
     """
-    allowed = [topic for topic in TOPICS if not topic.scopes or scopes.intersection(topic.scopes)]
+    allowed = [topic for topic in topics if not topic.scopes or scopes.intersection(topic.scopes)]
     wanted = {topic.enum: topic for topic in allowed}
     kept: set[str] = set()
     delete: list[Subscription] = []
@@ -151,7 +161,7 @@ def plan(existing: Sequence[Subscription], *, url: str, scopes: frozenset[str]) 
     return Plan(
         delete=tuple(delete),
         create=tuple(topic for topic in allowed if topic.enum not in kept),
-        forbidden=tuple(topic for topic in TOPICS if topic.needed and topic not in allowed),
+        forbidden=tuple(topic for topic in topics if topic.needed and topic not in allowed),
     )
 
 

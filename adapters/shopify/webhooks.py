@@ -33,11 +33,15 @@ VERSION = "x-shopify-api-version"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Knowledge:
-    """What a webhook is read with: variants to inventory items, the chosen locations (empty: all), and the time."""
+    """What a webhook is read with: variants to inventory items, the chosen locations (empty: all), and the time.
+
+    `offers` says that orders may come of private sales: one whose attributes are not told is read.
+    """
 
     variants: Mapping[int, int]
     locations: Collection[str]
     now: Instant
+    offers: bool = False
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -110,7 +114,7 @@ def _order(request: RawRequest, known: Knowledge) -> Notice:
     named = decode(request.body, _Named)
     try:
         payload = wire.shape(request.body, payloads.OrderPayload)
-        if payload.returns:
+        if payload.returns or (known.offers and payload.note_attributes is msgspec.UNSET):
             return _to_fetch(named.id)
         return Notice(orders=(_snapshot(payload, request, known),))
     except (ProtocolError, payloads.UnknownVariant):

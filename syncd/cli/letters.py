@@ -62,6 +62,7 @@ def preview(
     language: Annotated[str, typer.Option("--language", "-l", help="ja, en or zh.")] = "ja",
     payment: Annotated[str, typer.Option("--payment", help="How it was paid: card, bank, konbini, cod, points.")] = "",
     bare: Annotated[bool, typer.Option("--bare", help="Leave out all that may be missing.")] = False,
+    no_order: Annotated[bool, typer.Option("--no-order", help="To somebody who has no order.")] = False,
     entry: Annotated[int, typer.Option("--entry", min=0, help="With the values of this waitlist entry.")] = 0,
     config: Config = None,
     json: Json = False,
@@ -71,6 +72,7 @@ def preview(
     wanted, tongue = _kind(terminal, kind), _language(terminal, language)
     values = _values_of(terminal, entry) if entry else sample(wanted, tongue, bare=bare)
     values |= {"payment": _payment(terminal, payment)} if payment else {}
+    values |= {"order_number": ""} if no_order else {}
     try:
         letter = _texts(terminal, tongue).letter(wanted, tongue, values)
     except RejectedError as error:

@@ -37,8 +37,8 @@ def show_entries(
     """Show those who wait, by number."""
     terminal = open_terminal(config, json=json)
     rows = list(Talk(terminal).pages("waitlist", limit=limit, sku=sku, state=state, closed=closed))
-    names = ("id", "sku", "quantity", "lacks", "state", "account", "order_number", "expected", "promised")
-    heads = "entry sku >quantity >lacks state account order expected promised since"
+    names = ("id", "sku", "quantity", "lacks", "state", "account", "order_number", "expected", "promised", "offer")
+    heads = "entry sku >quantity >lacks state account order expected promised offer since"
     terminal.show(
         rows,
         lambda found: [grid(terminal, heads, ([*(row[n] for n in names), when(row["since"])] for row in found))],

@@ -24,6 +24,7 @@ from syncd.core.waitlist import (
     HoldFact,
     LeaveFact,
     MessageFact,
+    OfferFact,
     ReleaseFact,
     TicketFact,
     TicketHintFact,
@@ -294,5 +295,6 @@ Fact: TypeAlias = (
     | HoldFact
     | CorrectionFact
     | MessageFact
+    | OfferFact
     | ReleaseFact
 )

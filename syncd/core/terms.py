@@ -181,7 +181,8 @@ class OrderSnapshot:
     where the channel has none, then `read_at`, the start of the read that brought it, orders them. `fresh` says that
     the order was read by id for its own sake (`Channel.fetch`): only such a snapshot reopens a cancelled order.
     `number` is what the customer and the shop see. `amount` is a decimal text in `currency` (ISO 4217). `delivery` is
-    None where nothing is told of it: then what was told before stays.
+    None where nothing is told of it: then what was told before stays. `offer` is the key of the private sale that it
+    comes of (`syncd.sdk.features.PrivateSale`), empty for all others.
     """
 
     order_id: str
@@ -203,6 +204,7 @@ class OrderSnapshot:
     amount: str = ""
     currency: str = ""
     delivery: Delivery | None = None
+    offer: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,8 +154,8 @@ class Letter:
     kind: MessageKind
     language: Language
     subject: str
-    body: str
-    leave_url: str = ""
+    body: str = field(repr=False)
+    leave_url: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

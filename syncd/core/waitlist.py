@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from syncd.core.offers import OfferWord
 from syncd.core.terms import AccountId, Instant, Location, OutcomeKind, Sku
 from syncd.core.tickets import Contact, DeskId, Language, Sign, Ticket, TicketId
 
@@ -132,6 +133,25 @@ class HoldFact:
     ids: tuple[int, ...]
     bought: bool = False
     actor: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferFact:
+    """A channel said this of the private sale with `key`, or nothing. `sent_at` and `answered_at` are on our clock.
+
+    `link` is the customer's secret. `order_id` is the order that came of it, where the channel names it.
+    """
+
+    account: AccountId
+    key: str
+    word: OfferWord
+    sent_at: Instant
+    answered_at: Instant
+    offer_id: str = ""
+    link: str = field(default="", repr=False)
+    order_id: str = ""
+    reason: str = ""
+    again_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,6 +56,10 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
         ),
         "notice": Words(title="Word from the channel", sentence="{account}: {text}"),
         "disk": Words(title="Disk almost full", sentence="{free_mb} MB left where the ledger is kept"),
+        "private_sale": Words(
+            title="Private sale refused",
+            sentence="{account}: {reason}; the channel is opened for those who wait instead",
+        ),
         "oversell": Words(title="Oversold", sentence="{sku}: {units} more sold than there are"),
         "desk_down": Words(title="Desk down", sentence="{desk} cannot be reached: {reason}"),
         "ticket_refused": Words(
@@ -111,6 +115,10 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
         "conduct": Words(
             title="店舗都合キャンセルの増加",
             sentence="{account}：{rule}は{value}、見込みは{forecast}、上限は{limit}です",
+        ),
+        "private_sale": Words(
+            title="個別販売の拒否",
+            sentence="{account}：{reason}。お待ちの方のために、代わりにチャネルで公開します",
         ),
         "no_ship_date": Words(title="出荷予定日なしの注文", sentence="{account}：{count}件、先頭は{order}（{reason}）"),
         "notice": Words(title="チャネルからの連絡", sentence="{account}：{text}"),

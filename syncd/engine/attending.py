@@ -14,7 +14,8 @@ from typing import Final
 from sqlalchemy import Connection
 
 from syncd.core.terms import SECOND_US, AccountId, Instant
-from syncd.engine.holding import close_bought, lift_all
+from syncd.engine.holding import close_bought
+from syncd.engine.offers import give_up, open_late
 from syncd.engine.plant import Plant
 from syncd.engine.promising import announce, repromise
 from syncd.engine.replan import replan
@@ -127,12 +128,16 @@ def _open(work: Work, _size: int) -> bool:
 def _end_holds(work: Work, size: int) -> bool:
     """Give back what was held for somebody who did not come."""
     due = waiting.holds_due(work.conn, now=work.now, limit=size)
-    lift_all(work, due, cause="lapsed")
-    close_bought(work, {hold.entry_id for hold in due}, reason="lapsed")
+    close_bought(work, give_up(work, due, cause="lapsed"), reason="lapsed")
     return bool(due)
 
 
-STEPS: Final[tuple[Step, ...]] = (_assign, _open, _end_holds, repromise, announce)
+def _open_late(work: Work, size: int) -> bool:
+    """Open the channel for those whose private sale could not be made."""
+    return open_late(work, limit=size)
+
+
+STEPS: Final[tuple[Step, ...]] = (_assign, _open, _end_holds, _open_late, repromise, announce)
 """What is done in turn."""
 
 

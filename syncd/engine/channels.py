@@ -158,7 +158,7 @@ class NoDate:
 
 @dataclass(slots=True, kw_only=True)
 class Account:
-    """An open account. The events are hints to look: for writes, reads, orders by id, and orders by the feed.
+    """An open account. The events are hints to look: for writes, reads, orders by id or by the feed, private sales.
 
     `keys`, `judgement`, `conduct` and `undated` are what its own loops found last, for people.
     """
@@ -172,6 +172,7 @@ class Account:
     reads: asyncio.Event = field(default_factory=asyncio.Event)
     fetches: asyncio.Event = field(default_factory=asyncio.Event)
     orders: asyncio.Event = field(default_factory=asyncio.Event)
+    offers: asyncio.Event = field(default_factory=asyncio.Event)
     keys: tuple[Key, ...] = ()
     judgement: Judgement | None = None
     conduct: Conduct | None = None
@@ -186,6 +187,8 @@ class Account:
                 self.reads.set()
             case Hint.FETCH:
                 self.fetches.set()
+            case Hint.OFFER:
+                self.offers.set()
             case Hint.TELL | Hint.SERVE:
                 pass
 

@@ -32,6 +32,7 @@ from syncd.engine.lookout import Lookout, take_up_demand
 from syncd.engine.loops import Loop, Stage
 from syncd.engine.maintenance import run_maintenance
 from syncd.engine.notices import Queue
+from syncd.engine.offering import Offering
 from syncd.engine.planning import Planner
 from syncd.engine.plant import Plant
 from syncd.engine.poll import Poll
@@ -43,8 +44,8 @@ from syncd.engine.shipdates import ShipDating
 from syncd.engine.strays import StrayWatch
 from syncd.engine.timekeeping import TimeKeeping
 from syncd.sdk.desk import Forgetting
-from syncd.sdk.features import AccountHealth, KeyExpiry, LateOutcomes, Notices, Proofs, ShipDates
-from syncd.store import accounts, actions, changes, history, inbox, tickets
+from syncd.sdk.features import AccountHealth, KeyExpiry, LateOutcomes, Notices, PrivateSale, Proofs, ShipDates
+from syncd.store import accounts, actions, changes, history, inbox, offers, tickets
 from syncd.store.inbox import Entry
 
 RECOVERED = 100
@@ -68,6 +69,7 @@ def _recover(conn: Connection, names: list[AccountId], now: Instant) -> int:
     for name in names:
         lost = [action.remote_id for action in actions.recover(conn, name, now=now)]
         accounts.want_orders(conn, name, lost, now=now)
+        offers.recover(conn, name)
         sent = history.unanswered(conn, name)
         count += len(sent)
         for start in range(0, len(sent), RECOVERED):
@@ -151,6 +153,7 @@ def account_loops(plant: Plant, account: Account) -> list[Loop]:
         *(Loop(name=f"{w}.{name}", stage=Stage.READERS, run=_reading(account, r)) for w, r in readers.items()),
         Loop(name=f"dispatch.{name}", stage=Stage.DISPATCH, run=_after_ready(plant, writer.run)),
         *feature_loops(plant, account),
+        *private_loops(plant, account),
     ]
 
 
@@ -178,6 +181,14 @@ def desk_loops(plant: Plant, desk: OpenDesk) -> list[Loop]:
         )
         loops.append(Loop(name=f"sending.{desk.name}", stage=Stage.DISPATCH, run=_after_ready(plant, sending.run)))
     return loops
+
+
+def private_loops(plant: Plant, account: Account) -> list[Loop]:
+    """Return the loop of private sales; also where none is wanted any more, for what is open has to be ended."""
+    channel = account.channel
+    if not isinstance(channel, PrivateSale):
+        return []
+    return [Loop(name=f"offers.{account.name}", stage=Stage.DISPATCH, run=Offering(plant, account, channel).run)]
 
 
 def feature_loops(plant: Plant, account: Account) -> list[Loop]:

@@ -48,6 +48,9 @@ class Drafting:
             return None
         leave_url, values = self._links.leave(about), change.content.values
         words = {**values, "leave_url": leave_url} if leave_url else values
+        link = "" if about is None else about.links.get(change.event, "")
+        if link:  # it is theirs alone: what they have to do is to buy, whatever number they once named
+            words = {**words, "buy_url": link, "order_number": ""}
         letter = self._texts.letter(MessageKind(change.message), self.language_of(change.content), words)
         return replace(letter, leave_url=leave_url)
 

@@ -6,13 +6,13 @@ that belongs to somebody who waits is never shown to others.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 from syncd.core import restock
 from syncd.core.kits import explode
 from syncd.core.restock import WITH_ORDER, WITHOUT_ORDER, Claim, Kept, event_of, lacking
 from syncd.core.terms import SkuId
+from syncd.engine import offers
 from syncd.engine.entries import add_order_entry, need_row, reopen
 from syncd.engine.holding import SOURCE, close_bought, lift
 from syncd.engine.moving import take_back
@@ -21,6 +21,7 @@ from syncd.engine.serving import INLINE, Supply, begin_delivery, roomiest, serve
 from syncd.engine.standing import follow_orders
 from syncd.engine.work import SERVE, Work
 from syncd.store import arrivals, open_lines, waiting
+from syncd.store import offers as private
 from syncd.store.open_lines import Owed
 from syncd.store.waiting import Entry, Presence
 
@@ -34,6 +35,8 @@ def settle(work: Work) -> None:
     if not (work.touched or work.stated or work.came_in):
         return
     here = waiting.present(work.conn)
+    if work.redeemed:
+        offers.redeem(work, work.redeemed)
     if work.stated and here.entries:
         follow_orders(work, work.stated)
     if work.bought and here.holds:
@@ -47,6 +50,7 @@ def settle(work: Work) -> None:
         work.hints.add(SERVE)
     work.stated.clear()
     work.bought.clear()
+    work.redeemed.clear()
     work.came_in.clear()
 
 
@@ -100,6 +104,7 @@ def _balance(work: Work, here: Presence) -> None:
         return
     wanted = waiting.wanted(work.conn, skus) if here.needs or here.deliveries else {}
     held = waiting.held(work.conn, skus) if here.holds or here.deliveries or here.needs else {}
+    leaving = private.leaving(work.conn, skus) if here.holds else {}
     for sku_id in sorted(skus):
         shelf = work.shelf(sku_id).values()
         lacks = lacking(
@@ -108,8 +113,10 @@ def _balance(work: Work, here: Presence) -> None:
             held=held.get(sku_id, 0),
         )
         wants = wanted.get(sku_id, 0)
-        if lacks > wants:
-            _short(work, sku_id, lacks - wants)
+        # What a private sale still keeps that is being ended comes in a moment: nobody is short of it.
+        short = lacks - wants - leaving.get(sku_id, 0)
+        if short > 0:
+            _short(work, sku_id, short)
             continue
         if wants > lacks:
             _serve_free(work, sku_id, wants - lacks, tier=WITH_ORDER)
@@ -160,20 +167,17 @@ def _short(work: Work, sku_id: SkuId, units: int) -> None:
 
 
 def _beat(work: Work, sku_id: SkuId, units: int) -> int:
-    holds = waiting.holds(work.conn, [sku_id])[::-1]
+    holds = offers.standing(work, waiting.holds(work.conn, [sku_id]))[::-1]
     given = restock.take(units, [Kept(hold_id=hold.id, units=hold.units) for hold in holds])
-    by_id = {hold.id: hold for hold in holds}
-    lost: dict[int, int] = defaultdict(int)
-    for hold_id, taken in given:
-        lift(work, by_id[hold_id], taken, cause="beaten")
-        lost[by_id[hold_id].entry_id] += taken
+    beaten = offers.beat(work, holds, given)
+    lost = beaten.lifted
     if lost:
         needs = waiting.needs_of(work.conn, lost)
         restored = {entry_id: needs.get(entry_id, {}).get(sku_id, 0) + more for entry_id, more in lost.items()}
         waiting.set_units(work.conn, sku_id, restored)
         why = "a paid order took the units that were held"
         take_back(work, list(waiting.entries(work.conn, lost).values()), why=why)
-    return sum(lost.values())
+    return sum(lost.values()) + beaten.leaving
 
 
 def _blame(work: Work, sku_id: SkuId, owed: Sequence[Owed], units: int) -> int:

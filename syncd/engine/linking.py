@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from syncd.core.leaving import SOURCE, leave_token, mark_of
 from syncd.core.terms import AccountId
+from syncd.core.tickets import EventId
 from syncd.engine.channels import Roster
 from syncd.sdk.features import SellerScreens
 from syncd.store.waiting import Entry
@@ -18,10 +19,14 @@ LEAVE = "/back/leave"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """Whom a change is about: an entry, and the id of its order at the channel (empty: it has none)."""
+    """Whom a change is about: an entry, and the id of its order at the channel (empty: it has none).
+
+    `links` are those of its private sales, by the event of which it is told: secrets of the customer.
+    """
 
     entry: Entry
     order_id: str = ""
+    links: Mapping[EventId, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,21 @@ def move(
     `closed` gives reasons to entries that wait for nothing any more. A `silent` move writes no letter. `values` are
     more words for the letters, by entry.
     """
+    moved = become(work, entries, state, event=event, closed=closed)
+    message = None if silent else MESSAGE_OF.get(state)
+    tell(work, moved, event=event, message=message, state=state, note=note, values=values or {})
+    return moved
+
+
+def become(
+    work: Work,
+    entries: Iterable[Entry],
+    state: TicketState,
+    *,
+    event: EventId,
+    closed: Mapping[int, str] | None = None,
+) -> list[Entry]:
+    """Let entries be in a state from now on, and tell nobody yet; return those that moved."""
     moved = [entry for entry in entries if entry.closed_at is None and may_move(entry.state, state)]
     for entry in moved:
         entry.state, entry.event = state, event
@@ -43,8 +58,6 @@ def move(
         if closed and entry.id in closed:
             entry.closed_at, entry.reason = work.now, closed[entry.id]
     waiting.save_entries(work.conn, moved)
-    message = None if silent else MESSAGE_OF.get(state)
-    tell(work, moved, event=event, message=message, state=state, note=note, values=values or {})
     return moved
 
 

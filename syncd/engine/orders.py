@@ -12,7 +12,7 @@ from syncd.core.ledger import Comparison, MovementKind, Posting, Standing, compa
 from syncd.core.shown import Effect, spent
 from syncd.core.suspects import Missing, explained
 from syncd.core.terms import AccountId, CancelledBy, Give, OrderLine, OrderSnapshot, SkuId, Span
-from syncd.engine import adopting
+from syncd.engine import adopting, offers
 from syncd.engine.demand import Sold
 from syncd.engine.placing import OrderShelf, Stated
 from syncd.engine.replan import sold_here
@@ -24,6 +24,7 @@ from syncd.store.doubts import Suspect
 from syncd.store.history import NewEffect
 from syncd.store.ledger import KnownOrder
 from syncd.store.listings import Listing
+from syncd.store.offers import Offer
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -36,6 +37,12 @@ class _Change:
     order: OrderSnapshot
     found: Comparison
     known: KnownOrder | None
+    offer: Offer | None = None
+
+    @property
+    def ours(self) -> bool:
+        """Say whether its units were taken off the channel's listing already, by the private sale that it comes of."""
+        return offers.is_ours(self.offer, self.order.order_id)
 
     def quantity_before(self, line_id: str) -> int:
         """Return how many units the line had, 0 when it is new."""
@@ -47,6 +54,7 @@ def take_orders(work: Work, stated: Sequence[Stated]) -> None:
     """Apply snapshots, of one account or of several; no order may be among them twice."""
     known = ledger.orders(work.conn, [(account, order.order_id) for account, order in stated])
     shelf = OrderShelf(work, stated)
+    private = offers.load(work, {order.offer for _, order in stated if order.offer})
     heads: list[dict[str, Any]] = []
     changes: list[_Change] = []
     for account, order in stated:
@@ -60,7 +68,8 @@ def take_orders(work: Work, stated: Sequence[Stated]) -> None:
             if before is not None:
                 head["read_at"] = max(order.read_at, before.order.read_at)
             heads.append(head)
-            changes.append(_Change(account=account, order=order, found=found, known=before))
+            offer = private.get(order.offer)
+            changes.append(_Change(account=account, order=order, found=found, known=before, offer=offer))
     ids = ledger.save_orders(work.conn, heads) if heads else {}
     work.stated.update(ids.values())
     ledger.save_lines(work.conn, _line_rows(ids, changes))
@@ -131,9 +140,12 @@ def _apply(work: Work, change: _Change, shelf: OrderShelf) -> None:
     for posting in found.postings:
         at = order.ordered_at if posting.kind is MovementKind.COMMIT else order.read_at
         work.post(posting, source=account, at=at)
-        if posting.kind is MovementKind.COMMIT:
-            work.bought[account, posting.sku_id] = work.bought.get((account, posting.sku_id), 0) + posting.committed
+        if posting.kind is MovementKind.COMMIT and not change.ours:
+            before = work.bought.get((account, posting.sku_id), 0)
+            work.bought[account, posting.sku_id] = before + posting.committed
             _consume(work, account, posting, lines.get(_line_of(order, posting)))
+    if change.offer is not None and found.standing is not Standing.IGNORED:
+        work.redeemed.append((order.offer, order.order_id))
     rules = work.house.rules.get(account)
     if rules is not None and found.standing is not Standing.IGNORED:
         for line in order.lines:
@@ -257,10 +269,14 @@ def _note_effects(work: Work, rules: Rules, change: _Change, line: OrderLine, wh
     """Note that the channel took these units off its own listing, and gave some back; a repeat changes nothing."""
     stem = f"{change.order.order_id}:{line.line_id}"
     before = change.quantity_before(line.line_id)
-    takes = [] if line.take is None else list(_takes(change.order, line, line.take, before))
+    takes = [] if line.take is None or change.ours else list(_takes(change.order, line, line.take, before))
+    if change.ours and change.offer is not None and line.take is not None:
+        offers.note_order(work, change.offer, line, at=line.take)
+    # What reserved the units of a private sale that is not ours, and whether anything did, nobody knows.
+    doubtful = bool(change.order.offer) or len(where) > 1
     for listing in where:
         for name, units, span in takes:
-            _note(work, rules, listing, f"{stem}:take{name}", units=-units, span=span, maybe=len(where) > 1)
+            _note(work, rules, listing, f"{stem}:take{name}", units=-units, span=span, maybe=doubtful)
         for give in line.gives:
             name = f"{stem}:give:{give.give_id}"
             since = give.span.earliest - rules.skew_us

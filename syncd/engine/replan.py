@@ -20,7 +20,7 @@ from syncd.engine.rooms import backorder
 from syncd.engine.rules import Rules
 from syncd.engine.targets import retarget
 from syncd.engine.work import Hint, Work
-from syncd.store import history
+from syncd.store import history, offers
 from syncd.store.history import Unsettled
 from syncd.store.listings import Listing
 
@@ -216,8 +216,8 @@ def _tell_crossing(work: Work, sku_id: SkuId, code: str, before: int, after: int
     if after > 0 >= before:
         work.emit("restock", key=code, body=_body(sku=code, available=after, units=after - max(0, before)))
     if before < 0 or after < 0:
-        # Units that may be sold before they are here are owed, not oversold.
-        owed = backorder(work, sku_id)
+        # Units that may be sold before they are here are owed, not oversold; so are those that private sales give back.
+        owed = backorder(work, sku_id) + offers.leaving(work.conn, [sku_id]).get(sku_id, 0)
         before, after = before + owed, after + owed
     if after < 0 and after < before:
         units = min(-after, before - after)

@@ -11,7 +11,16 @@ import structlog
 from sqlalchemy import Connection
 
 from syncd.core.terms import SECOND_US, Instant, OutcomeKind
-from syncd.core.tickets import Contact, NewTicket, Ticket, TicketChange, TicketId, TicketOutcome, TicketStatus
+from syncd.core.tickets import (
+    Contact,
+    EventId,
+    NewTicket,
+    Ticket,
+    TicketChange,
+    TicketId,
+    TicketOutcome,
+    TicketStatus,
+)
 from syncd.core.waitlist import ChangeEnd, TicketOutcomeFact
 from syncd.engine.channels import CALL_S, guarded
 from syncd.engine.desks import OpenDesk
@@ -24,7 +33,7 @@ from syncd.engine.timing import nap
 from syncd.sdk.channel import Clock
 from syncd.sdk.desk import LateTicketOutcomes, PacedDesk
 from syncd.sdk.errors import ChannelError, ProtocolError, RejectedError, TransientError
-from syncd.store import changes, escalations, tickets, waiting
+from syncd.store import changes, escalations, offers, tickets, waiting
 from syncd.store.changes import Change, ChangeKind, ChangeState
 from syncd.store.session import Store
 from syncd.store.tickets import KnownTicket
@@ -294,8 +303,12 @@ def _batch(conn: Connection, found: Sequence[Change]) -> Batch:
 def _about(conn: Connection, entry_ids: Collection[int]) -> dict[int, About]:
     known = waiting.entries(conn, entry_ids)
     orders = tickets.order_ids(conn, {entry.order_row for entry in known.values() if entry.order_row is not None})
+    links: dict[int, dict[EventId, str]] = {}
+    for (number, event), link in offers.links(conn, entry_ids).items():
+        links.setdefault(number, {})[event] = link
     return {
-        number: About(entry=entry, order_id=orders.get(entry.order_row or 0, "")) for number, entry in known.items()
+        number: About(entry=entry, order_id=orders.get(entry.order_row or 0, ""), links=links.get(number, {}))
+        for number, entry in known.items()
     }
 
 

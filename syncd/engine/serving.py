@@ -9,12 +9,14 @@ from typing import Any
 
 from syncd.core.ledger import MovementKind, Posting
 from syncd.core.restock import WITH_ORDER, Need, Portion, assign, event_of
-from syncd.core.terms import AccountId, Instant, Location, SkuId
+from syncd.core.terms import Instant, Location, SkuId
 from syncd.core.tickets import EventId, TicketState
+from syncd.engine import offers
 from syncd.engine.holding import SOURCE
-from syncd.engine.moving import moment, move
+from syncd.engine.moving import become, moment, move
 from syncd.engine.work import SERVE, Work
 from syncd.store import arrivals, changes, waiting
+from syncd.store import offers as private
 from syncd.store.arrivals import ASSIGNING, DONE, TELLING, Delivery
 from syncd.store.waiting import Entry, Place
 
@@ -58,28 +60,23 @@ def _complete(work: Work, supply: Supply, served: Sequence[Entry]) -> None:
     for entry_id in loose:
         for sku_id in needs.get(entry_id, {}):
             work.touch(sku_id)  # what is held for them shows on their channel from now on
+    places = {entry.id: place for entry in whole if entry.order_row is None and (place := offers.place_of(work, entry))}
+    offered = [entry for entry in whole if entry.id in places]
     values = {entry_id: {"hold_until": moment(until)} for entry_id in loose}
-    offered = [entry for entry in whole if entry.order_row is None and _is_private(work, entry)]
-    rest = [entry for entry in whole if entry not in offered]
+    rest = [entry for entry in whole if entry.id not in places]
     move(work, rest, TicketState.RESTOCKED, event=supply.event, values=values)
-    # Those with an offer of their own are told once it is made: the letter bears its link.
-    move(work, offered, TicketState.RESTOCKED, event=supply.event, silent=True)
-    if offered:
-        work.hints.add(SERVE)
-
-
-def _is_private(work: Work, entry: Entry) -> bool:
-    return AccountId(entry.account) in work.house.waiting.private
+    # Those with a private sale of their own are told once it is made: the letter bears its link.
+    told_later = become(work, offered, TicketState.RESTOCKED, event=supply.event)
+    offers.begin(work, places, told_later, event=supply.event)
 
 
 def _hold(work: Work, supply: Supply, portions: Sequence[Portion], entries: dict[int, Entry]) -> None:
     rows: list[dict[str, Any]] = []
     for portion in portions:
         entry = entries[portion.entry_id]
-        account = "" if _is_private(work, entry) else entry.account
         for location, units in _places(work, supply, portion.units):
             row: dict[str, Any] = {"entry_id": entry.id, "sku_id": supply.sku_id, "location": location}
-            row |= {"delivery_id": None if supply.delivery is None else supply.delivery.id, "account": account}
+            row |= {"delivery_id": None if supply.delivery is None else supply.delivery.id, "account": entry.account}
             rows.append(row | {"units": units, "since": work.now, "until": None, "ended_at": None})
     waiting.add_holds(work.conn, rows)
 
@@ -169,6 +166,8 @@ def open_rest(work: Work, delivery: Delivery) -> None:
 
 
 def is_telling(work: Work, delivery: Delivery) -> bool:
-    """Say whether something about a delivery is on its way to a desk that sends."""
+    """Say whether something about a delivery is on its way to a desk that sends, or will be in a moment."""
     live: Collection[str] = work.senders
+    if private.is_making(work.conn, delivery.event):
+        return True
     return any(desk in live for desk in changes.desks_of(work.conn, delivery.event))

@@ -9,6 +9,7 @@ from syncd.core.waitlist import (
     HoldFact,
     LeaveFact,
     MessageFact,
+    OfferFact,
     ReleaseFact,
     TicketFact,
     TicketHintFact,
@@ -16,6 +17,7 @@ from syncd.core.waitlist import (
     WaitFact,
 )
 from syncd.engine.endings import take_ends
+from syncd.engine.offers import take_offer
 from syncd.engine.ticketing import take_desk, take_ticket_hint, take_tickets
 from syncd.engine.waitlist import (
     take_arrivals,
@@ -29,7 +31,7 @@ from syncd.engine.waitlist import (
 from syncd.engine.work import Work
 
 PeopleFact = WaitFact | LeaveFact | ArrivalFact | HoldFact | CorrectionFact | MessageFact | ReleaseFact
-WaitingFact = PeopleFact | DeskFact | TicketHintFact | TicketFact | TicketOutcomeFact
+WaitingFact = PeopleFact | DeskFact | OfferFact | TicketHintFact | TicketFact | TicketOutcomeFact
 
 
 def take_waiting(work: Work, fact: WaitingFact, inbox_id: int) -> None:
@@ -37,6 +39,8 @@ def take_waiting(work: Work, fact: WaitingFact, inbox_id: int) -> None:
     match fact:
         case DeskFact():
             take_desk(work, fact)
+        case OfferFact():
+            take_offer(work, fact)
         case TicketHintFact():
             take_ticket_hint(work, fact)
         case TicketFact():

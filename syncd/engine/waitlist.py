@@ -20,6 +20,7 @@ from syncd.core.waitlist import (
     WaitFact,
     WaitRow,
 )
+from syncd.engine import offers
 from syncd.engine.entries import entry_values, is_day, join_line, way_to_buy
 from syncd.engine.escalating import release, weigh
 from syncd.engine.holding import SOURCE, close_bought, lift_all
@@ -105,7 +106,7 @@ def end_entries(work: Work, entries: Iterable[Entry], *, reason: str) -> None:
         for sku_id in needs:
             waiting.set_units(work.conn, sku_id, {entry_id: 0})
             work.touch(sku_id)
-    lift_all(work, waiting.holds_of(work.conn, loose), cause="left")
+    offers.give_up(work, waiting.holds_of(work.conn, loose), cause=offers.LEFT)
     for entry in leaving:
         entry.closed_at, entry.reason = work.now, reason
     waiting.save_entries(work.conn, leaving)
@@ -121,8 +122,12 @@ def take_holds(work: Work, fact: HoldFact) -> None:
     if missing:
         raise Refused(f"no open hold has the number {', '.join(map(str, missing))}")
     reason = "bought" if fact.bought else "given up"
-    lift_all(work, holds, cause=reason)
-    close_bought(work, {hold.entry_id for hold in holds}, reason=reason)
+    if fact.bought:
+        offers.recall_of(work, holds, cause=reason)
+        lift_all(work, holds, cause=reason)
+        close_bought(work, {hold.entry_id for hold in holds}, reason=reason)
+    else:
+        close_bought(work, offers.give_up(work, holds, cause=reason), reason=reason)
 
 
 # --- arrivals ------------------------------------------------------------------------------------------------------

@@ -55,6 +55,7 @@ class Hint(StrEnum):
     FETCH = "fetch"
     TELL = "tell"
     SERVE = "serve"
+    OFFER = "offer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +143,7 @@ class Work:
         self.heard: dict[int, Instant] = {}
         self.stated: set[int] = set()
         self.bought: dict[tuple[AccountId, SkuId], int] = {}
+        self.redeemed: list[tuple[str, str]] = []
         self.came_in: list[CameIn] = []
         self.opened_for: dict[AccountId, dict[tuple[SkuId, Location], int]] = {}
         self._senders: frozenset[str] | None = None

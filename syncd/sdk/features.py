@@ -6,7 +6,7 @@ An adapter has a feature when its channel object has the methods. Errors are tho
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -35,8 +35,11 @@ __all__ = [
     "LateOutcomes",
     "LimitWish",
     "Notices",
+    "Offer",
+    "OfferRequest",
     "PageWish",
     "PreorderDates",
+    "PrivateSale",
     "ProofKind",
     "Proofs",
     "Provisions",
@@ -48,6 +51,8 @@ __all__ = [
     "Undated",
     "Visibility",
     "WebhookAnswers",
+    "Withdrawal",
+    "Withdrawn",
 ]
 
 
@@ -358,3 +363,73 @@ class PreorderDates(Protocol):
 
     async def set_preorder_days(self, wishes: Sequence[DayWish]) -> list[Outcome]:
         """Show days; one outcome per wish, in order. The same again changes nothing."""
+
+
+# --- selling in private -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferRequest:
+    """A private sale to be made: `quantity` units of the offer that `ref` shows, kept by the channel until `until`.
+
+    `key` is ours: up to 20 small letters and digits, unique for ever, and the same when it is asked for again. Orders
+    that come of it state it as their `offer`.
+    """
+
+    key: str
+    ref: ListingRef
+    quantity: int
+    until: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A private sale that is there. `link` is where it is bought: a secret of the customer, in no log and no error."""
+
+    offer_id: str
+    link: str = field(repr=False)
+
+
+class Withdrawal(StrEnum):
+    """How a private sale ended."""
+
+    WITHDRAWN = "withdrawn"
+    """It is ended by this call: nobody can buy it any more, and its units are back on the listing."""
+    GONE = "gone"
+    """It was not there any more, and nobody bought it."""
+    BOUGHT = "bought"
+    """Somebody has bought it: it stays."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """The end of a private sale; `order_id` is the order that came of it, where it was bought and the channel tells."""
+
+    end: Withdrawal
+    order_id: str = ""
+
+
+@runtime_checkable
+class PrivateSale(Protocol):
+    """The channel sells units to somebody who has a link, while nobody else sees them.
+
+    Making one takes its units off what the listing shows, below zero where it shows too little (so its profile
+    `shows_negative`). Whoever buys takes nothing more off it; ended or lapsed, it puts them back. No name, mail or
+    address is given to the channel.
+    """
+
+    @property
+    def sells_privately(self) -> bool:
+        """Say whether the shop wants it, and the channel is set up for it; asked once, as the channel is opened."""
+
+    async def make_offer(self, request: OfferRequest) -> Offer:
+        """Make a private sale. Nothing is tried twice: a `TransientError` that was `sent` leaves it open whether it is.
+
+        Raises `RejectedError` where it is refused for good.
+        """
+
+    async def find_offer(self, key: str) -> Offer | None:
+        """Look for the private sale with this key, bought or not; None where it is not found, which may be too soon."""
+
+    async def withdraw_offer(self, offer_id: str) -> Withdrawn:
+        """End a private sale unless it is bought; safe to repeat."""

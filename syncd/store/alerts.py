@@ -45,6 +45,7 @@ KINDS: Final = frozenset(
         "told_in_vain",
         "authorisation_ends",
         "cancel_wish",
+        "private_sale",
         "escalated",
     }
 )

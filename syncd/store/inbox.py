@@ -42,6 +42,7 @@ _KINDS: dict[str, type[Any]] = {
     "hold": waitlist.HoldFact,
     "correction": waitlist.CorrectionFact,
     "message": waitlist.MessageFact,
+    "offer": waitlist.OfferFact,
     "release": waitlist.ReleaseFact,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}

@@ -18,8 +18,8 @@ class Prunable(StrEnum):
     FACTS = "facts"
     """Facts of the inbox that are decided, and neither parked, held by the brake, nor the address of one who waits."""
     WRITES = "writes"
-    """Writes that cannot change anything any more, suspect sales that were closed, drift that ended, and of closed
-    tickets when their customers wrote and that they were for a person."""
+    """Writes that cannot change anything any more, suspect sales that were closed, drift and private sales that ended,
+    and of closed tickets when their customers wrote and that they were for a person."""
     EVENTS = "events"
     """Outbox rows that were delivered."""
 
@@ -68,6 +68,7 @@ _RULES: Final = (
                           AND (k.id = t.ticket_row OR k.entry_id = t.entry_id))
         """,
     ),
+    _Rule(what=Prunable.WRITES, table="private_offer", moment="ended_at", done="t.ended_at IS NOT NULL"),
     _Rule(what=Prunable.WRITES, table="drift", moment="ended_at", done="t.ended_at IS NOT NULL"),
 )
 _ALL: Final = frozenset(Prunable)

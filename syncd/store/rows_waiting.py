@@ -92,7 +92,7 @@ class HoldRow(SQLModel, table=True):
     location: str
     account: str = ""
     reference: str = ""
-    """What the channel calls the private offer that was made of it (a draft order), or empty."""
+    """The key of the private sale that is made of it (`OfferRow`), or empty."""
     units: int
     since: int = Field(sa_column=instant())
     until: int | None = Field(default=None, sa_column=instant(nullable=True))

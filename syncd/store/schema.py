@@ -18,6 +18,7 @@ from syncd.store import (  # noqa: F401  (they declare the tables)
     rows_exposure,
     rows_figures,
     rows_incidents,
+    rows_offers,
     rows_orders,
     rows_waiting,
     rows_web,

@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, and_, cast, func, 
 from syncd.core.terms import SkuId
 from syncd.store.arrivals import Arrival, open_arrivals
 from syncd.store.rows import SkuRow
+from syncd.store.rows_offers import OfferRow
 from syncd.store.rows_waiting import EntryRow, HoldRow, NeedRow, TicketRow
 from syncd.store.statements import table
 from syncd.store.views import contains, moment
@@ -22,6 +23,7 @@ _NEED = table(NeedRow)
 _HOLD = table(HoldRow)
 _SKU = table(SkuRow)
 _TICKET = table(TicketRow)
+_OFFER = table(OfferRow)
 
 BEGAN: Final = "+"
 ENDED: Final = "\N{MINUS SIGN}"
@@ -121,6 +123,38 @@ def waiters(conn: Connection, sku_id: SkuId) -> list[WaiterView]:
         )
         ahead += row["units"]
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivateView:
+    """A private sale that is not ended, of units of a SKU. Its link is the customer's alone."""
+
+    entry_id: int
+    source: str
+    account: str
+    units: int
+    state: str
+    since: datetime
+    until: datetime | None
+
+
+def private_sales(conn: Connection, sku_id: SkuId) -> list[PrivateView]:
+    """Return the private sales of a SKU that are being made, open, or being ended, the oldest first."""
+    o, e = _OFFER.c, _ENTRY.c
+    query = select(o.entry_id, e.source, o.account, o.units, o.state, o.created_at, o.until)
+    query = query.join(_ENTRY, e.id == o.entry_id).where(o.state != "ended", e.sku_id == sku_id)
+    return [
+        PrivateView(
+            entry_id=row.entry_id,
+            source=row.source,
+            account=row.account,
+            units=row.units,
+            state=row.state,
+            since=moment(row.created_at),
+            until=None if row.until is None else moment(row.until),
+        )
+        for row in conn.execute(query.order_by(o.id).limit(MOST_LINE))
+    ]
 
 
 def arrivals_of(conn: Connection, sku_id: SkuId) -> list[Arrival]:

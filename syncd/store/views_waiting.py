@@ -11,8 +11,9 @@ from sqlalchemy import Connection, RowMapping, select
 
 from syncd.core.terms import SkuId
 from syncd.core.tickets import DeskId
-from syncd.store import changes, tickets, waiting
+from syncd.store import changes, offers, tickets, waiting
 from syncd.store.changes import ChangeState
+from syncd.store.offers import Offer
 from syncd.store.rows import SkuRow
 from syncd.store.rows_waiting import ArrivalRow, DeliveryRow, EntryRow, HoldRow, TicketRow
 from syncd.store.statements import table
@@ -30,7 +31,11 @@ OPEN_STATES: Final = (ChangeState.HELD, ChangeState.WAITING, ChangeState.INDETER
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryView:
-    """Somebody who waits, or waited: `closed_at` is null while they do. `lacks` are the units that are missing."""
+    """Somebody who waits, or waited: `closed_at` is null while they do. `lacks` are the units that are missing.
+
+    `offer` is how the newest private sale made for them stands (`core.offers.OfferState`), empty where there is none;
+    `offer_reason` says what went wrong with it, or why it was ended.
+    """
 
     id: int
     source: str
@@ -50,6 +55,8 @@ class EntryView:
     closed_at: datetime | None
     reason: str
     lacks: int
+    offer: str = ""
+    offer_reason: str = ""
 
 
 def entries(
@@ -65,15 +72,19 @@ def entries(
     if state:
         query = query.where(e.state == state)
     rows = conn.execute(query.order_by(e.id).limit(limit)).mappings().all()
-    needs = waiting.needs_of(conn, [row["id"] for row in rows])
-    return [_entry(row, sum(needs.get(row["id"], {}).values())) for row in rows]
+    ids = [row["id"] for row in rows]
+    needs, private = waiting.needs_of(conn, ids), offers.of_entries(conn, ids)
+    return [_entry(row, needs.get(row["id"], {}), private.get(row["id"])) for row in rows]
 
 
 def entry(conn: Connection, entry_id: int) -> EntryView | None:
     """Return one entry, None where there is none."""
     query = select(_ENTRY, _SKU.c.code).join(_SKU, _SKU.c.id == _ENTRY.c.sku_id).where(_ENTRY.c.id == entry_id)
     row = conn.execute(query).mappings().one_or_none()
-    return None if row is None else _entry(row, sum(waiting.needs_of(conn, [entry_id]).get(entry_id, {}).values()))
+    if row is None:
+        return None
+    needs, private = waiting.needs_of(conn, [entry_id]), offers.of_entries(conn, [entry_id])
+    return _entry(row, needs.get(entry_id, {}), private.get(entry_id))
 
 
 _PLAIN: Final = (
@@ -82,14 +93,16 @@ _PLAIN: Final = (
 )  # fmt: skip
 
 
-def _entry(row: RowMapping, lacks: int) -> EntryView:
+def _entry(row: RowMapping, needs: Mapping[SkuId, int], private: Offer | None) -> EntryView:
     return EntryView(
         **{name: row[name] for name in _PLAIN},
         sku=row["code"],
         since=moment(row["since"]),
         told_at=_moment(row["told_at"]),
         closed_at=_moment(row["closed_at"]),
-        lacks=lacks,
+        lacks=sum(needs.values()),
+        offer="" if private is None else private.state.value,
+        offer_reason="" if private is None else private.reason or private.cause,
     )
 
 

@@ -385,6 +385,12 @@ def set_sku(conn: Connection, entry_id: int, sku_id: SkuId) -> None:
     conn.execute(update(_ENTRY).where(_ENTRY.c.id == entry_id).values(sku_id=sku_id))
 
 
+def set_order(conn: Connection, entry_id: int, *, order_row: int, line_id: str, number: str) -> None:
+    """Let an entry be one with an order: it has bought what it waited for."""
+    values = {"order_row": order_row, "line_id": line_id, "order_number": number}
+    conn.execute(update(_ENTRY).where(_ENTRY.c.id == entry_id).values(**values))
+
+
 def next_hold_end(conn: Connection) -> Instant | None:
     """Return when the next hold ends, None where none has an end."""
     return conn.execute(select(func.min(_HOLD.c.until)).where(_OPEN_HOLD)).scalar()

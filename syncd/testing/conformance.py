@@ -27,6 +27,7 @@ from syncd.testing.cases.access import ACCESS
 from syncd.testing.cases.catalogue import LISTINGS, PROFILE
 from syncd.testing.cases.display import DISPLAY
 from syncd.testing.cases.feed import FEED
+from syncd.testing.cases.offers import OFFERS
 from syncd.testing.cases.orders import FETCH, ORDERS
 from syncd.testing.cases.readings import SEEN
 from syncd.testing.cases.trouble import TROUBLE
@@ -36,7 +37,7 @@ from syncd.testing.stage import Kit, NotApplicable
 
 __all__ = ["Case", "Kit", "NotApplicable", "cases", "samples"]
 
-_GROUPS = (PROFILE, LISTINGS, FEED, ORDERS, FETCH, SEEN, PUSH, DISPLAY, TROUBLE, WEBHOOKS, ACCESS)
+_GROUPS = (PROFILE, LISTINGS, FEED, ORDERS, FETCH, SEEN, PUSH, DISPLAY, OFFERS, TROUBLE, WEBHOOKS, ACCESS)
 
 
 def cases() -> list[Case]:

@@ -5,6 +5,7 @@
     POST /_sim/orders               {"lines": [{"sku", "quantity"}]}: 201 with the order, 409 when too little is shown
     POST /_sim/orders/ID/cancel     {"quantity", "restock"}, both may be left out: all units, by the channel's own rule
     POST /_sim/orders/ID/ship
+    POST /_sim/offers/ID/pay        whoever has the link of a private sale buys: 201 with the order
     POST /_sim/set                  {"sku" or "listing", "quantity"}: a person edits a number
     GET  /_sim/faults
     POST /_sim/faults               the named rates are changed, {} ends all of them; unknown names: 400
@@ -69,6 +70,7 @@ def routes(simulator: Simulator) -> list[web.RouteDef]:
         web.post(f"{PREFIX}orders", api.buy),
         web.post(f"{PREFIX}orders/{{order_id}}/cancel", api.cancel),
         web.post(f"{PREFIX}orders/{{order_id}}/ship", api.ship),
+        web.post(f"{PREFIX}offers/{{offer_id}}/pay", api.pay_offer),
         web.post(f"{PREFIX}set", api.set),
         *fault_routes(simulator),
         web.get(f"{PREFIX}log", api.log),
@@ -130,6 +132,9 @@ class _Control:
 
     async def ship(self, request: web.Request) -> web.Response:
         return answer(_receipt(self._simulator.ship(request.match_info["order_id"])))
+
+    async def pay_offer(self, request: web.Request) -> web.Response:
+        return answer(_receipt(self._simulator.pay_offer(request.match_info["offer_id"])), status=201)
 
     async def set(self, request: web.Request) -> web.Response:
         wish = await read_body(request, _Set)

@@ -103,19 +103,23 @@ class Market:
         """Sell (SKU, quantity) lines: whole, or not at all; raises `Refusal` when too little is shown, `Unknown`."""
         now = self.settle()
         taken = [(self._offer(sku, quantity), quantity) for sku, quantity in units(lines).items()]
+        for good, quantity in taken:
+            if good.managed:
+                self.shelf.change(good, good.quantity - quantity, By.SHOPPER, at=now)
+        return self.book(taken, now).receipt()
+
+    def book(self, taken: Sequence[tuple[Good, int]], now: Instant, *, offer: str = "") -> Order:
+        """Enter an order of goods that are off the shelf already; `offer` is the private sale that it comes of."""
         number = next(self._numbers)
         rows = [
             Line(line_id=f"{number}-{place}", good=good, quantity=quantity)
             for place, (good, quantity) in enumerate(taken, start=1)
         ]
-        for good, quantity in taken:
-            if good.managed:
-                self.shelf.change(good, good.quantity - quantity, By.SHOPPER, at=now)
-        order = Order(order_id=f"O-{number}", number=f"#{number}", at=now, lines=rows)
+        order = Order(order_id=f"O-{number}", number=f"#{number}", at=now, lines=rows, offer=offer)
         self._orders[order.order_id] = order
         self._sequence.append(order)
         self._changed(order, now)
-        return order.receipt()
+        return order
 
     def _offer(self, sku: str, quantity: int) -> Good:
         offers = [good for good in self.shelf.of(sku) if good.active]

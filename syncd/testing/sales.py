@@ -41,7 +41,10 @@ class Line:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Order:
-    """One order. `revision` counts its changes; `told` says whether the feed has told of it at all."""
+    """One order. `revision` counts its changes; `told` says whether the feed has told of it at all.
+
+    `offer` is the key of the private sale that it comes of.
+    """
 
     order_id: str
     number: str
@@ -49,6 +52,7 @@ class Order:
     lines: list[Line]
     revision: int = 0
     told: bool = False
+    offer: str = ""
 
     @property
     def cancelled(self) -> bool:

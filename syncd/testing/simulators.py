@@ -110,6 +110,10 @@ class Simulator(SimulatedRemote):
     def set_shown(self, place: str | ListingRef, quantity: int) -> None:
         """Let a person edit the number of a SKU's first listing, or of a listing; raises `Unknown`."""
 
+    def pay_offer(self, offer_id: str) -> Receipt:
+        """Let whoever has the link of a private sale buy; raises `Unknown`, `Refusal`, `Unsupported` without any."""
+        raise Unsupported(f"{offer_id}: nothing is sold in private here")
+
     def stock(self, sku: str, quantity: int) -> None:
         """Let a SKU show `quantity`; raises `Unknown`."""
         self.set_shown(sku, quantity)

@@ -24,6 +24,7 @@ from syncd.testing.clock import START, LeapingClock
 from syncd.testing.faults import Faults
 from syncd.testing.loop import VirtualLoop
 from syncd.testing.simulators import Applied, By, Receipt, Shown, Simulator, connector, serve
+from syncd.testing.trade import CANARY_LINK
 
 T = TypeVar("T")
 
@@ -218,8 +219,8 @@ class Stage:
         return [value for value in values if len(value) >= _SHORTEST_SECRET]
 
     def tells_nothing(self, texts: Sequence[str], what: str) -> None:
-        """Hold that texts have neither a secret nor a buyer's data in them."""
-        words = [*self.secrets(), *self.simulator.canaries]
+        """Hold that texts have neither a secret nor a buyer's data in them, links of private sales among them."""
+        words = [*self.secrets(), *self.simulator.canaries, CANARY_LINK]
         for text in texts:
             found = [word for word in words if word.lower() in text.lower()]
             hold(not found, f"{what} holds a secret or a buyer's data")

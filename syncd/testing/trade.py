@@ -20,6 +20,8 @@ CANARY_NAME = "Canary Person"
 CANARY_MAIL = "canary@example.jp"
 CANARY_PHONE = "+81355500000"
 """Made-up personal data that simulators plant in orders, so that a test can look for it where it must not be."""
+CANARY_LINK = "canary-link"
+"""A piece of every link of a private sale."""
 
 
 class Refusal(Exception):  # noqa: N818  (a verdict, not a fault)

@@ -35,6 +35,7 @@ VAGUE = Habits(restore_s=None, feed_complete=False, versions=False, page=3)
 WORLDS: dict[str, dict[str, Any]] = {
     "prompt": {},
     "late": {"habits": LATE, "write_mode": WriteMode.ABSOLUTE},
+    "private": {"private_sales": True},
     "vague": {"habits": VAGUE, "write_mode": WriteMode.DELTA, "whole_orders": False},
 }
 

@@ -319,6 +319,7 @@ ADVICE = [
     ({"currentAppInstallation": installation(SCOPES[:-1])}, {}, ["write_inventory"]),
     ({"currentAppInstallation": installation(LEAST)}, {}, ["read_fulfillments", "read_returns"]),
     ({}, {"read_all_orders": True}, ["read_all_orders"]),
+    ({}, {"private_sales": True}, ["write_draft_orders"]),
     ({}, {"location_ids": ("77",)}, ["77"]),
     ({}, {"location_ids": ("2",)}, ["not active"]),
     ({}, {"location_ids": ("4",)}, ["fulfilment service"]),

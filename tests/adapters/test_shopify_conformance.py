@@ -15,9 +15,16 @@ QUICK = [case for case in cases() if not case.name.startswith("trouble:")]
 """Faults are waited out: they are played in virtual time only."""
 
 
+def selling(*, skus: int, seed: int, clock: Clock) -> ShopifySimulator:
+    """Make a shop that sells in private."""
+    simulator = make(skus=skus, seed=seed, clock=clock)
+    simulator.private_sales = True
+    return simulator
+
+
 def lagging(*, skus: int, seed: int, clock: Clock) -> ShopifySimulator:
     """Make a shop whose search index is a minute behind, and whose writes take their time."""
-    simulator = make(skus=skus, seed=seed, clock=clock)
+    simulator = selling(skus=skus, seed=seed, clock=clock)
     simulator.shop.knobs.search_lag_s = 60.0
     simulator.shop.knobs.write_time_s = 1.5
     return simulator
@@ -39,3 +46,9 @@ def test_shopify_conforms_on_a_lagging_shop(case: Case) -> None:
 async def test_shopify_conforms_over_sockets(case: Case) -> None:
     """The adapter holds it over real connections."""
     await case.run(KIT)
+
+
+@pytest.mark.parametrize("case", [case for case in cases() if case.name.startswith("offers:")], ids=lambda c: c.name)
+def test_private_sales_conform(case: Case) -> None:
+    """A shop with private sales holds what is asked of them."""
+    run_virtual(lambda: case.run(Kit(adapter=ADAPTER, make=selling)))

@@ -25,10 +25,11 @@ from graphql import (
     validate,
 )
 
-from adapters.shopify import documents, push
+from adapters.shopify import documents, draft_orders, push
 from adapters.shopify.documents import Document
 from adapters.shopify.wire import request_body
 from syncd.sdk.channel import ListingRef, Write
+from tests.adapters.shopify_draft_schema import with_drafts
 
 SHARED = Path(os.environ.get("SYNCD_SHARED", Path(__file__).resolve().parents[3] / "shared"))
 SCHEMA = SHARED / "reference" / "shopify_admin_2026-10_subset.graphql"
@@ -51,7 +52,7 @@ PERSONAL = ("customer", "address", "email", "phone", "note", "displayName", "fir
 def schema() -> GraphQLSchema:
     if not SCHEMA.is_file():
         pytest.skip(f"the vendor's schema is not at {SCHEMA} (set SYNCD_SHARED)")
-    return build_schema(SCHEMA.read_text(encoding="utf-8"))
+    return with_drafts(build_schema(SCHEMA.read_text(encoding="utf-8")))
 
 
 def operation(text: str) -> OperationDefinitionNode:
@@ -121,13 +122,16 @@ def selected(text: str) -> set[str]:
     return names
 
 
-each_document = pytest.mark.parametrize("document", documents.ALL, ids=lambda document: document.name)
+EVERY = (*documents.ALL, *draft_orders.ALL)
+
+each_document = pytest.mark.parametrize("document", EVERY, ids=lambda document: document.name)
 each_bulk = pytest.mark.parametrize("text", [documents.BULK_LEVELS, documents.BULK_VARIANTS])
 
 
 def test_all_documents_are_listed() -> None:
-    """No document of the module is missing from the list that these tests walk."""
-    assert {value for value in vars(documents).values() if isinstance(value, Document)} == set(documents.ALL)
+    """No document of the modules is missing from the lists that these tests walk."""
+    for module in (documents, draft_orders):
+        assert {value for value in vars(module).values() if isinstance(value, Document)} == set(module.ALL)
 
 
 @each_document
@@ -219,7 +223,7 @@ def test_cost_formula_gives_recorded_values() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [*(document.text for document in documents.ALL), documents.BULK_LEVELS, documents.BULK_VARIANTS],
+    [*(document.text for document in EVERY), documents.BULK_LEVELS, documents.BULK_VARIANTS],
 )
 def test_nothing_personal_is_asked_for(text: str) -> None:
     """No document selects anything about a person."""

@@ -11,6 +11,7 @@ import pytest
 from graphql import GraphQLSchema, build_schema, print_ast
 
 from adapters.shopify.simulated import api
+from tests.adapters.shopify_draft_schema import with_drafts
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("SYNCD_SHARED", ROOT / ".." / "shared"))
@@ -52,7 +53,7 @@ def _default(argument: Any) -> str | None:
 def vendor() -> GraphQLSchema:
     if not VENDOR.exists():
         pytest.skip(f"the vendor's schema is not here: {VENDOR}")
-    return build_schema(VENDOR.read_text("utf-8"))
+    return with_drafts(build_schema(VENDOR.read_text("utf-8")))
 
 
 def test_every_type_field_and_argument_that_the_vendor_has_is_the_same() -> None:

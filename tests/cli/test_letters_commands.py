@@ -42,6 +42,22 @@ async def test_a_letter_is_shown_as_a_customer_reads_it(quiet: Shell) -> None:
     assert told.out.startswith("【Aoi】まもなく入荷予定です\n\nお客様")
 
 
+@pytest.mark.parametrize("language", ["ja", "en", "zh"])
+async def test_a_private_way_to_buy_is_shown(quiet: Shell, language: str) -> None:
+    """To somebody without an order the letter has the link and until when it holds, and reads well without them."""
+    argv = ("letters", "preview", "restocked", "--no-order", "--language", language)
+    with_link = (await quiet.json(*argv))["body"]
+    assert "https://shop.example/buy/1001" in with_link
+    assert "18:00" in with_link
+    without = (await quiet.json(*argv, "--bare"))["body"]
+    assert "https://" not in without
+    assert len(without) > 50
+    assert (
+        "https://"
+        not in (await quiet.json("letters", "preview", "restocked", "--language", language, "--bare"))["body"]
+    )
+
+
 async def test_a_letter_to_somebody_who_waits_is_shown(rig: Rig, shell: Shell) -> None:
     """With the number of an entry the letter has the words of that entry; a number that there is not is said."""
     await rig.know("A")

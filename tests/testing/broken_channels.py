@@ -26,6 +26,7 @@ from syncd.sdk.channel import (
     WriteMode,
 )
 from syncd.sdk.errors import RejectedError, TransientError
+from syncd.sdk.features import OfferRequest
 from syncd.testing.conformance import Kit
 
 LATE = Habits(feed_lateness_s=(0.0, 90.0), precision_s=7.0, restore_s=(0.0, 60.0), page=7)
@@ -47,13 +48,21 @@ class Bug:
     settings: type[MemorySettings] = MemorySettings
     skus: int = 60
     orders: int = 20
+    private_sales: bool = False
 
     def kit(self) -> Kit:
         """Return a kit around the broken channel."""
         return Kit(adapter=self._adapter(), make=self._make, many=self.skus, orders=self.orders, time_scale=1.0)
 
     def _make(self, *, skus: int, seed: int, clock: Clock) -> MemorySimulator:
-        return MemorySimulator(skus=skus, seed=seed, clock=clock, habits=self.habits, write_mode=self.write_mode)
+        return MemorySimulator(
+            skus=skus,
+            seed=seed,
+            clock=clock,
+            habits=self.habits,
+            write_mode=self.write_mode,
+            private_sales=self.private_sales,
+        )
 
     def _adapter(self) -> Adapter:
         kind = type("Broken", (MemoryChannel,), self.methods)
@@ -113,6 +122,24 @@ def made_conditional(write: Write) -> Write:
 def readings_with(change: Callable[[Seen], Seen]) -> dict[str, Method]:
     """Replace every reading."""
     return after("seen", lambda seen: [change(reading) for reading in seen])
+
+
+def always(name: str, value: Any) -> dict[str, Method]:
+    """Replace a method by one that answers the same whatever it is asked."""
+
+    async def changed(_self: Any, *_args: Any) -> Any:
+        return value
+
+    return {name: changed}
+
+
+def offered_with(**changes: Any) -> dict[str, Method]:
+    """Ask for another private sale than was wanted."""
+
+    async def changed(self: MemoryChannel, request: OfferRequest) -> Any:
+        return await MemoryChannel.make_offer(self, replace(request, **changes))
+
+    return {"make_offer": changed}
 
 
 def instead(name: str, kind: type[Exception], then: Callable[[], Any]) -> dict[str, Method]:

@@ -272,3 +272,21 @@ async def goes(self: Any) -> None:
 
 def stumbles(self: Any, request: RawRequest) -> Any:
     raise IndexError(len(request.body))
+
+
+async def offers_until_it_answers(self: Any, request: Any) -> Any:
+    """Ask for a new private sale for each answer that got lost."""
+    numbers = count()
+    while True:
+        try:
+            return await MemoryChannel.make_offer(self, replace(request, key=f"{request.key}x{next(numbers)}"))
+        except TransientError:
+            continue
+
+
+async def offers_and_denies(self: Any, request: Any) -> Any:
+    """Say of a lost answer that nothing was sent."""
+    try:
+        return await MemoryChannel.make_offer(self, request)
+    except TransientError as error:
+        raise TransientError(str(error), sent=False) from None

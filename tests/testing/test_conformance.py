@@ -12,6 +12,7 @@ import pytest
 
 from syncd.sdk.channel import Delivery, ListingPage, Notice, OrderSnapshot, Shipment, WriteMode
 from syncd.sdk.errors import AuthError, ProtocolError, TransientError
+from syncd.sdk.features import Offer, Withdrawal, Withdrawn
 from syncd.testing.conformance import NotApplicable, cases
 from syncd.testing.loop import run_virtual
 from syncd.testing.simulators import CANARY_MAIL, CANARY_NAME
@@ -22,6 +23,7 @@ from tests.testing.broken_channels import (
     LoudSettings,
     after,
     all_applied,
+    always,
     changing_profile,
     instead,
     lines_with,
@@ -29,6 +31,7 @@ from tests.testing.broken_channels import (
     made_conditional,
     moving,
     narrow,
+    offered_with,
     orders_with,
     parsed_with,
     printing,
@@ -57,6 +60,8 @@ from tests.testing.broken_methods import (
     keeps_the_page,
     leaves_a_task,
     never_ends,
+    offers_and_denies,
+    offers_until_it_answers,
     patient,
     pushes_half,
     raises_for_a_row,
@@ -240,6 +245,27 @@ PLANTED: dict[str, list[Bug]] = {
     "display:each_wish_ends_alone": [
         Bug(methods={"set_purchase_limits": claims_all}),
         Bug(methods=after("set_preorder_days", lambda ends: ends[::-1])),
+    ],
+    "offers:it_takes_its_units_off_the_listing": [
+        Bug(methods=offered_with(quantity=1), private_sales=True),
+        Bug(methods=always("find_offer", None), private_sales=True),
+    ],
+    "offers:whoever_has_the_link_buys_it_once": [
+        Bug(methods=orders_with(lambda order: replace(order, offer="")), private_sales=True),
+        Bug(methods=after("fetch", lambda found: [replace(order, offer="one") for order in found]), private_sales=True),
+        Bug(methods=always("withdraw_offer", Withdrawn(end=Withdrawal.WITHDRAWN)), private_sales=True),
+    ],
+    "offers:ended_it_gives_its_units_back": [
+        Bug(methods=always("withdraw_offer", Withdrawn(end=Withdrawal.WITHDRAWN)), private_sales=True),
+        Bug(methods=always("withdraw_offer", Withdrawn(end=Withdrawal.GONE)), private_sales=True),
+    ],
+    "offers:it_lapses_by_itself": [Bug(methods=offered_with(until=2**61), private_sales=True)],
+    "offers:what_is_not_there_is_refused": [
+        Bug(methods=always("make_offer", Offer(offer_id="P-1", link="https://x.example")), private_sales=True)
+    ],
+    "offers:lost_answers_make_each_at_most_once": [
+        Bug(methods={"make_offer": offers_until_it_answers}, private_sales=True),
+        Bug(methods={"make_offer": offers_and_denies}, private_sales=True),
     ],
     "webhooks:genuine_ones_are_accepted": [
         Bug(methods={"verify": strict_for_all}),

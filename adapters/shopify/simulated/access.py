@@ -27,6 +27,7 @@ SCOPES = (
     "read_orders",
     "read_products",
     "read_returns",
+    "write_draft_orders",
     "write_inventory",
     "write_orders",
 )
@@ -35,6 +36,7 @@ SCOPES = (
 _WORK = ("assigned", "merchant_managed", "third_party")
 _TYPES: dict[str, tuple[str, ...]] = {
     "Customer": ("read_customers",),
+    "DraftOrder": ("read_draft_orders",),
     "Fulfillment": ("read_orders", *(f"read_{kind}_fulfillment_orders" for kind in _WORK)),
     "FulfillmentOrder": tuple(f"read_{kind}_fulfillment_orders" for kind in _WORK),
     "InventoryItem": ("read_inventory", "read_products"),
@@ -48,7 +50,11 @@ _TYPES: dict[str, tuple[str, ...]] = {
     "Refund": ("read_orders",),
     "Return": ("read_returns",),
 }
-_MUTATIONS = {"inventory": ("write_inventory",), "orderCancel": ("write_orders",)}
+_MUTATIONS = {
+    "draftOrder": ("write_draft_orders",),
+    "inventory": ("write_inventory",),
+    "orderCancel": ("write_orders",),
+}
 _TOPICS = {
     "fulfillment": "read_fulfillments",
     "fulfillment_orders": "read_merchant_managed_fulfillment_orders",

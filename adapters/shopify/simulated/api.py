@@ -131,6 +131,7 @@ class Api:
         self, text: str, variables: Mapping[str, Any], *, operation: str | None = None, stale_us: int = 0
     ) -> Answer:
         """Answer a document: its cost first, then who may, then what is there."""
+        self._shop.drafts.settle()
         prepared = self.prepare(text, operation)
         if prepared.faults:
             return {"errors": [_fault_body(fault) for fault in prepared.faults]}

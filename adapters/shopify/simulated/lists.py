@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from adapters.shopify.simulated.drafts import DraftOrder
 from adapters.shopify.simulated.goods import InventoryItem, InventoryLevel, Location, ProductVariant
 from adapters.shopify.simulated.orders import Orders
 from adapters.shopify.simulated.relay import Key
@@ -111,6 +112,11 @@ SUBSCRIPTIONS = Listing(
     keys={"CREATED_AT": lambda known: (known.legacy_resource_id,)},
 )
 
+
+def _draft_key(draft: DraftOrder) -> tuple[int]:
+    return (draft.legacy_resource_id,)
+
+
 BULKS = Listing(
     fields={
         "created_at": _time(lambda operation: operation.created_at),
@@ -119,6 +125,18 @@ BULKS = Listing(
         "status": _text(lambda operation: operation.status),
     },
     keys={"CREATED_AT": lambda operation: (operation.id,)},
+)
+
+
+DRAFTS = Listing(
+    fields={
+        "created_at": _time(lambda draft: draft.created_at),
+        "id": _text(lambda draft: draft.legacy_resource_id),
+        "status": _text(lambda draft: draft.status),
+        "tag": _text(lambda draft: tuple(draft.tags), loose=True),
+        "updated_at": _time(lambda draft: draft.updated_at),
+    },
+    keys={"ID": _draft_key},
 )
 
 

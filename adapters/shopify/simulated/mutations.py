@@ -23,6 +23,7 @@ from graphql import (
 
 from adapters.shopify.simulated.access import granted, topic_scope
 from adapters.shopify.simulated.bulk import BulkWritten
+from adapters.shopify.simulated.drafts import DraftDeleted, DraftWritten
 from adapters.shopify.simulated.idempotency import Verdict
 from adapters.shopify.simulated.reads import Resolver, limit_size, request_of, shop_of
 from adapters.shopify.simulated.sales import Order
@@ -178,6 +179,14 @@ def _cancel_fault(order: object, args: Mapping[str, Any]) -> UserError | None:
     return UserError(field=("orderId",), message=text, code="INVALID")
 
 
+def _draft(_: object, info: Info, **args: Any) -> DraftWritten:
+    return shop_of(info).drafts.create(args["input"])
+
+
+def _undraft(_: object, info: Info, **args: Any) -> DraftDeleted:
+    return shop_of(info).drafts.delete(args["input"]["id"])
+
+
 def _run_bulk(_: object, info: Info, **args: Any) -> BulkWritten:
     shop = shop_of(info)
     faults = _schema_faults(info, args["query"])
@@ -224,6 +233,8 @@ def _unsubscribe(_: object, info: Info, **args: Any) -> SubscriptionWritten:
 RESOLVERS: dict[str, Resolver] = {
     "Mutation.bulkOperationCancel": _cancel_bulk,
     "Mutation.bulkOperationRunQuery": _run_bulk,
+    "Mutation.draftOrderCreate": _draft,
+    "Mutation.draftOrderDelete": _undraft,
     "Mutation.inventoryActivate": _guarded(_activate, _check_nothing),
     "Mutation.inventoryAdjustQuantities": _guarded(
         lambda request, args: request.shop.writes.adjust(args["input"]), _check_adjust

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from adapters.shopify.simulated.goods import Goods, InventoryItem, Location, gid
 from adapters.shopify.simulated.sales import (
@@ -25,8 +27,13 @@ from syncd.sdk.channel import Clock
 Announce = Callable[[str, object], None]
 """Called with a webhook topic and what it is about."""
 
+Shares: TypeAlias = Sequence[tuple[Location, int]]
+Kept: TypeAlias = Mapping[InventoryItem, Shares]
+
 _FIRST_ORDER = 5_800_000_000_000
 _FIRST_NUMBER = 1001
+_GIFT: Mapping[str, Any] = {"key": "gift_message", "value": "To Canary Person, with love"}
+"""What a customer wrote: personal data that nobody here may keep."""
 
 
 class Orders:
@@ -48,13 +55,22 @@ class Orders:
     # --- placing ---------------------------------------------------------------------------------------------------
 
     def place(
-        self, wanted: Sequence[tuple[InventoryItem, int]], *, paid: bool = True, test: bool = False
+        self,
+        wanted: Sequence[tuple[InventoryItem, int]],
+        *,
+        paid: bool = True,
+        test: bool = False,
+        attributes: Sequence[Mapping[str, Any]] = (),
+        kept: Kept = MappingProxyType({}),
     ) -> Order | None:
-        """Sell these goods, or None when the shop shows too little of one; goods that may be oversold always sell."""
+        """Sell these goods, or None when the shop shows too little of one; goods that may be oversold always sell.
+
+        What is `kept` for the buyer, by item and location, is taken from there.
+        """
         needs: dict[InventoryItem, int] = {}
         for item, quantity in wanted:
             needs[item] = needs.get(item, 0) + quantity
-        if any(not self._moves.sells(item, quantity) for item, quantity in needs.items()):
+        if any(item not in kept and not self._moves.sells(item, quantity) for item, quantity in needs.items()):
             return None
         now = self._clock.now()
         number = next(self._ids)
@@ -67,17 +83,18 @@ class Orders:
             customer=Customer(id=gid("Customer", number + 1)),
             display_financial_status="PAID" if paid else "PENDING",
             test=test,
+            custom_attributes=[*attributes, _GIFT],
         )
         self.by_number[number] = order
         for item, quantity in wanted:
-            self._add_line(order, item, quantity)
+            self._add_line(order, item, quantity, kept.get(item))
         self._tell(order, "orders/create", *(("orders/paid",) if paid else ()), "orders/updated")
         return order
 
-    def _add_line(self, order: Order, item: InventoryItem, quantity: int) -> None:
+    def _add_line(self, order: Order, item: InventoryItem, quantity: int, kept: Shares | None) -> None:
         number = next(self._ids)
         identity = gid("LineItem", number)
-        route = self._moves.route(item, quantity)
+        route = kept or self._moves.route(item, quantity)
         line = LineItem(
             id=identity,
             legacy_resource_id=number,
@@ -97,7 +114,8 @@ class Orders:
             )
             work.line_items.append(entry)
             self._remember(line, entry)
-            self._moves.move(item, location, source="shopper", available=-units, committed=units)
+            taken, reserved = (0, -units) if kept else (-units, 0)
+            self._moves.move(item, location, source="shopper", available=taken, committed=units, reserved=reserved)
 
     def _work_at(self, order: Order, location: Location) -> FulfillmentOrder:
         known = (work for work in order.fulfillment_orders if work.location is location and work.status == "OPEN")

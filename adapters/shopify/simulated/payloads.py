@@ -60,6 +60,7 @@ def order(resource: Order) -> Body:
         "line_items": [_line(line) for line in resource.lines],
         "location_id": None,
         "name": resource.name,
+        "note_attributes": [{"name": one["key"], "value": one["value"]} for one in resource.custom_attributes],
         "order_number": resource.number,
         "phone": resource.customer.phone,
         "processed_at": local(resource.created_at),

@@ -13,9 +13,11 @@ from graphql import GraphQLError
 
 from adapters.shopify.simulated import relay
 from adapters.shopify.simulated.access import CANDIDATE, VERSIONS, granted
+from adapters.shopify.simulated.drafts import indexed
 from adapters.shopify.simulated.goods import NAMES, Location
 from adapters.shopify.simulated.lists import (
     BULKS,
+    DRAFTS,
     ITEMS,
     LOCATIONS,
     ORDERS,
@@ -237,6 +239,12 @@ def _subscription_rows(_: object, info: Info, args: Mapping[str, Any]) -> Iterab
     )
 
 
+def _draft_rows(_: object, info: Info, args: Mapping[str, Any]) -> Iterable[Any]:
+    request = request_of(info)
+    until = request.indexed_until if args.get("query") else request.shop.clock.now()
+    return indexed(request.shop.drafts, until=until)
+
+
 def _job(_: object, __: Info, id: str) -> Mapping[str, object]:  # noqa: A002  (the API's own word)
     return {"id": id, "done": True}
 
@@ -246,6 +254,8 @@ RESOLVERS: dict[str, Resolver] = {
     "QueryRoot.bulkOperation": _of_kind("BulkOperation"),
     "QueryRoot.bulkOperations": paged(_bulk_rows, BULKS),
     "QueryRoot.currentAppInstallation": _installation,
+    "QueryRoot.draftOrder": _of_kind("DraftOrder"),
+    "QueryRoot.draftOrders": paged(_draft_rows, DRAFTS),
     "QueryRoot.fulfillment": _of_kind("Fulfillment"),
     "QueryRoot.fulfillmentOrder": _of_kind("FulfillmentOrder"),
     "QueryRoot.inventoryItem": _of_kind("InventoryItem"),

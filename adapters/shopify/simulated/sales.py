@@ -5,7 +5,9 @@ A quantity that another one follows from is a property, so that it cannot disagr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from adapters.shopify.simulated.goods import InventoryItem, Location, ProductVariant
 from syncd.sdk.channel import Instant
@@ -187,6 +189,7 @@ class Order:
     cancel_reason: str | None = None
     staff_note: str | None = None
     closed_at: Instant | None = None
+    custom_attributes: list[Mapping[str, Any]] = field(default_factory=list)
     lines: list[LineItem] = field(default_factory=list)
     fulfillment_orders: list[FulfillmentOrder] = field(default_factory=list)
     fulfillments: list[Fulfillment] = field(default_factory=list)

@@ -12,6 +12,7 @@ from adapters.shopify.simulated.access import SCOPES, VERSIONS, Tokens
 from adapters.shopify.simulated.activation import Activation
 from adapters.shopify.simulated.bulk import BulkOperations
 from adapters.shopify.simulated.cost import Bucket
+from adapters.shopify.simulated.drafts import Drafts
 from adapters.shopify.simulated.goods import Goods
 from adapters.shopify.simulated.idempotency import Keys
 from adapters.shopify.simulated.orders import Announce, Orders
@@ -74,6 +75,7 @@ class Shop:
         self.bucket = Bucket(clock)
         self.keys = Keys(clock)
         self.orders = Orders(goods, clock, announce)
+        self.drafts = Drafts(goods, self.orders, clock, domain=self.domain)
         self.writes = StockWrites(goods, clock)
         self.activation = Activation(goods, announce)
         self.subscriptions = Subscriptions(clock)
@@ -92,6 +94,7 @@ class Shop:
             self.orders.parts,
             self.subscriptions.by_id,
             self.groups,
+            self.drafts.by_id,
         )
         return next((place[identity] for place in places if identity in place), None)
 

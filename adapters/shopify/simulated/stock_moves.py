@@ -102,11 +102,19 @@ class StockMoves:
             work.status = "CLOSED"
 
     def move(
-        self, item: InventoryItem, location: Location, *, source: str, available: int = 0, committed: int = 0
+        self,
+        item: InventoryItem,
+        location: Location,
+        *,
+        source: str,
+        available: int = 0,
+        committed: int = 0,
+        reserved: int = 0,
     ) -> None:
         """Move the quantities of a level; those of untracked goods stay."""
         if not item.tracked:
             return
         level = self._goods.level_of(item, location)
         self._goods.change(level, "committed", committed, source=source)
+        self._goods.change(level, "reserved", reserved, source=source)
         self._goods.change(level, "available", available, source=source)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from syncd.core.terms import Sku
 from syncd.store import ledger
-from syncd.store.views_line import arrivals_of, lines, tickets, waiters
+from syncd.store.views_line import arrivals_of, lines, private_sales, tickets, waiters
 from syncd.store.views_tickets import escalations
 from syncd.web.api_wire import Fault
 from syncd.web.pages.frame import READ_S, Ask, Frame
@@ -65,4 +65,8 @@ def _line(conn: Connection, code: str) -> dict[str, Any] | None:
     known = ledger.skus_by_code(conn, [code]).get(Sku(code))
     if known is None:
         return None
-    return {"waiters": waiters(conn, known.sku_id), "arrivals": arrivals_of(conn, known.sku_id)}
+    return {
+        "waiters": waiters(conn, known.sku_id),
+        "arrivals": arrivals_of(conn, known.sku_id),
+        "private": private_sales(conn, known.sku_id),
+    }

@@ -1,0 +1,1 @@
+"""What else the simulated memory shop does."""
