@@ -45,7 +45,7 @@ UNITS_PER_DELIVERY = 60
 COVER = 0.85
 BATCH_S = 900.0
 BUFFERS = (1, 2, 3, 5, 8, 12)
-LOSSES = (5, 20, 60, 150, 500, 2500, 6000, 20_000)
+LOSSES = (5, 20, 60, 150, 500, 1000, 2500, 4000, 20_000, 100_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

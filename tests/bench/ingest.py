@@ -2,6 +2,8 @@
 
 The raw baseline runs every statement of the measured run again, with the same parameters, in the same transactions,
 on a copy of the same file, by the sqlite3 module alone: what is left out is all reading of facts and all deciding.
+`--exposure adaptive` lets demand be learned and every target be reckoned from it, as a shop without settings of its own
+has it.
 """
 
 from __future__ import annotations
@@ -19,9 +21,11 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from syncd.app import tame_collector
+from syncd.core.exposure import Exposure, Policy
 from syncd.core.facts import OrderFact
 from syncd.engine.ingest import Ingest
 from syncd.engine.intake import Intake
+from syncd.engine.rules import House
 from syncd.store import statements
 from syncd.store.session import Store
 from tests.bench import shop
@@ -37,10 +41,9 @@ async def fill(intake: Intake, facts: list[OrderFact]) -> None:
         await intake.put(facts[start : start + 1_000], source="bench")
 
 
-async def drain(store: Store, clock: BenchClock, facts: list[OrderFact]) -> float:
+async def drain(store: Store, clock: BenchClock, facts: list[OrderFact], house: House) -> float:
     """Decide all facts; return the seconds it took."""
     intake = Intake(store, clock=clock)
-    house = shop.house()
     await fill(intake, facts)
     ingest = Ingest(store, intake=intake, clock=clock, house=lambda: house, changed=lambda *_: None)
     started = time.perf_counter()
@@ -102,24 +105,29 @@ class Recorder:
 
 
 async def measure(
-    folder: Path, *, skus: int, orders: int, lines: int, ledger_rows: int, record: bool
+    folder: Path, *, skus: int, orders: int, lines: int, ledger_rows: int, record: bool, exposure: Exposure
 ) -> tuple[float, float]:
     """Return (lines per second, raw lines per second or 0) on a ledger of the given size."""
     clock = BenchClock()
     path = folder / f"shop{ledger_rows}.db"
     store = await shop.new_store(path, clock, skus=skus, ledger_rows=ledger_rows)
     stream = shop.orders(skus=skus, lines=lines, seed=1)
-    await drain(store, clock, list(itertools.islice(stream, orders // 10)))
+    house = shop.house(policy=Policy(exposure=exposure))
+    await drain(store, clock, list(itertools.islice(stream, orders // 10)), house)
     facts = list(itertools.islice(stream, orders))
-    seconds = await drain(store, clock, facts)
+    seconds = await drain(store, clock, facts, house)
     raw = 0.0
     if record:
-        raw = await _raw(folder, store, clock, path, list(itertools.islice(stream, orders)), lines)
+        facts = list(itertools.islice(stream, orders))
+        raw = orders * lines / await _raw(folder, store, clock, path, facts, house)
     await store.close()
     return orders * lines / seconds, raw
 
 
-async def _raw(folder: Path, store: Store, clock: BenchClock, path: Path, facts: list[OrderFact], lines: int) -> float:
+async def _raw(
+    folder: Path, store: Store, clock: BenchClock, path: Path, facts: list[OrderFact], house: House
+) -> float:
+    """Decide all facts, and return the seconds that the SQL of it takes alone."""
     intake = Intake(store, clock=clock)
     await fill(intake, facts)
     await store.write(lambda conn: None)
@@ -127,13 +135,12 @@ async def _raw(folder: Path, store: Store, clock: BenchClock, path: Path, facts:
     source = sqlite3.connect(path)
     source.execute("VACUUM INTO ?", (str(copy),))
     source.close()
-    house = shop.house()
     ingest = Ingest(store, intake=intake, clock=clock, house=lambda: house, changed=lambda *_: None)
     recorder = Recorder()
     while await ingest.step():
         pass
     recorder.stop()
-    return len(facts) * lines / replay(copy, recorder.script)
+    return replay(copy, recorder.script)
 
 
 def main() -> None:
@@ -142,15 +149,17 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=2)
     parser.add_argument("--skus", type=int, default=20_000)
     parser.add_argument("--ledger", type=int, default=3_000_000, help="rows of the full ledger; 0 leaves it out")
+    parser.add_argument("--exposure", choices=("pool", "adaptive"), default="pool")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="syncd-bench-"))
     tame_collector()  # as the daemon does
     try:
         size = {"skus": options.skus, "orders": options.orders, "lines": options.lines}
-        rate, raw = asyncio.run(measure(folder, **size, ledger_rows=0, record=True))
+        exposure = Exposure(options.exposure)
+        rate, raw = asyncio.run(measure(folder, **size, ledger_rows=0, record=True, exposure=exposure))
         figures = {"lines_per_s": rate, "raw_lines_per_s": raw, "ratio_to_raw": rate / raw}
         if options.ledger:
-            full, _ = asyncio.run(measure(folder, **size, ledger_rows=options.ledger, record=False))
+            full, _ = asyncio.run(measure(folder, **size, ledger_rows=options.ledger, record=False, exposure=exposure))
             figures |= {"full_lines_per_s": full, "ratio_full_to_empty": full / rate}
         report("ingest", figures, vars(options), as_json=options.json)
     finally:

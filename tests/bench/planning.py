@@ -16,7 +16,6 @@ import resource
 import shutil
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
@@ -42,12 +41,6 @@ LEARNED = 20_000
 """Orders from which demand is learned."""
 ORDER_S = 0.05
 """Seconds between two orders."""
-
-
-def house_with(policy: Policy) -> House:
-    """Return the house of the benches with this policy on each account."""
-    usual = shop.house()
-    return replace(usual, rules={name: replace(rules, policy=policy) for name, rules in usual.rules.items()})
 
 
 def spread_stock(conn: Connection) -> None:
@@ -91,7 +84,7 @@ async def measure(folder: Path, *, skus: int) -> dict[str, float]:
     shutil.copy(await built(folder / "made", skus=skus, clock=clock), path)
     async with Store.open(f"sqlite:///{path}", clock=clock) as store:
         await store.write(spread_stock)
-        house = house_with(Policy(exposure=Exposure.ADAPTIVE, safety_stock=1))
+        house = shop.house(policy=Policy(exposure=Exposure.ADAPTIVE, safety_stock=1))
         learn(house, skus=skus, seed=1)
         plant: Any = SimpleNamespace(store=store, clock=clock, house=house, roster={})
         stop, trading = asyncio.Event(), asyncio.Event()

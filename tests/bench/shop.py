@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from syncd.core.exposure import Policy
 from syncd.core.facts import OrderFact
 from syncd.core.terms import AccountId, OrderLine, OrderSnapshot, Span
 from syncd.engine.rules import House, Rules, pace_of
@@ -24,15 +25,16 @@ ACCOUNTS = tuple(AccountId(name) for name in ("amazon", "qoo10", "rakuten", "sho
 START = 1_700_000_000_000_000
 _MODES = (WriteMode.ABSOLUTE, WriteMode.ABSOLUTE, WriteMode.DELTA, WriteMode.COMPARE_AND_SET)
 PIECE = 10_000
+POOL = Policy()
 
 
-def house(sinks: frozenset[str] = frozenset()) -> House:
-    """Return four accounts, one per kind of channel."""
+def house(sinks: frozenset[str] = frozenset(), *, policy: Policy = POOL) -> House:
+    """Return four accounts, one per kind of channel, with this policy."""
     rules = {}
     for account, mode in zip(ACCOUNTS, _MODES, strict=True):
         profile = Profile(write_mode=mode, max_push=250, max_seen=250)
         pace = pace_of(profile, raise_delay_s=5.0, poll_s=15.0)
-        rules[account] = Rules(account=account, profile=profile, pace=pace)
+        rules[account] = Rules(account=account, profile=profile, pace=pace, policy=policy)
     return House(rules=rules, sinks=sinks)
 
 
