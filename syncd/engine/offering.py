@@ -51,6 +51,9 @@ class Said:
     again_s: float = 0.0
 
 
+_OFF: Final = Said(word=OfferWord.REFUSED, reason="private sales are switched off")
+
+
 def private_accounts(roster: Roster) -> frozenset[AccountId]:
     """Return the accounts that sell in private to those who wait."""
     channels = {name: account.channel for name, account in roster.items()}
@@ -98,13 +101,15 @@ class Offering:
         """Do what is due for one, and have what the channel said decided before the next."""
         plant = self._plant
         if offer.state is OfferState.WAITING:
-            request = await plant.store.write(lambda conn: self._intend(conn, offer.key))
-            if request is None:
+            wanted = self._account.name in plant.house.waiting.private
+            request = await plant.store.write(lambda conn: self._intend(conn, offer.key)) if wanted else None
+            if wanted and request is None:
                 return 0
-            sent_at, said = plant.clock.now(), await self._make(request)
+            sent_at, said = plant.clock.now(), _OFF if request is None else await self._make(request)
         else:
+            # What is still intended here was sent, and the answer could not be stored.
             sent_at = plant.clock.now()
-            said = await (self._find(offer) if offer.state is OfferState.UNKNOWN else self._withdraw(offer))
+            said = await (self._withdraw(offer) if offer.state is OfferState.WITHDRAWING else self._find(offer))
         self._log(offer, said)
         fact = OfferFact(
             account=self._account.name,

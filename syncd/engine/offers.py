@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from syncd.core.facts import AccountState
-from syncd.core.offers import OfferState, OfferWord, Sequel, turn
+from syncd.core.offers import MAKING, OfferState, OfferWord, Sequel, turn
 from syncd.core.restock import event_of
 from syncd.core.retry import RetryRule, delay_s
 from syncd.core.shown import Effect
@@ -39,6 +39,12 @@ UNNAMED: Final = "-"
 """Stands for the order that came of one where the channel does not say which it is."""
 BEATEN: Final = "beaten"
 LEFT: Final = "left"
+LATE: Final = "late"
+"""It was found when most of its time was over already: nobody was told of it."""
+_IN_LINE_AGAIN: Final = {
+    BEATEN: "a paid order took the units that were held",
+    LATE: "the private sale was found too late",
+}
 
 
 # --- whom one is made for ------------------------------------------------------------------------------------------
@@ -85,6 +91,16 @@ def open_late(work: Work, *, limit: int) -> bool:
     return bool(found)
 
 
+def free_abandoned(work: Work, *, limit: int) -> bool:
+    """Free units of accounts that are not there any more, once the channel keeps them no longer; say whether any."""
+    found = offers.abandoned(work.conn, known=work.house.rules, before=work.now - MARGIN_US, limit=limit)
+    for offer in found:
+        offer.cause = offer.cause or LATE
+        _end(work, offer)
+        _follow(work, offer, Sequel.RELEASE)
+    return bool(found)
+
+
 # --- what a listing shows of it ------------------------------------------------------------------------------------
 
 
@@ -109,6 +125,20 @@ def note(work: Work, offer: Offer, name: str, *, units: int, span: Span, maybe: 
         work.stir(listing)
 
 
+def lapse_of(offer: Offer) -> Instant | None:
+    """Return when the channel gives its units back by itself; None where it was not sent yet."""
+    return None if offer.until is None else offer.until + MARGIN_US
+
+
+def _note_bought(work: Work, offer: Offer, *, at: Instant) -> None:
+    """Note whether its units were given back before somebody bought it, who takes them once more then."""
+    lapse = lapse_of(offer)
+    if lapse is not None and lapse < at:
+        note(work, offer, "give", units=offer.units, span=Span(earliest=lapse, latest=at))
+    elif offer.cause or offer.state is OfferState.UNKNOWN:
+        strike(work, offer, "give")
+
+
 def strike(work: Work, offer: Offer, name: str) -> None:
     """Take back a change that was thought possible and never came."""
     at = offer.created_at
@@ -129,6 +159,8 @@ def take_offer(work: Work, fact: OfferFact) -> None:
     if offer is None:
         return
     before, sent_at = offer.state, offer.created_at if offer.sent_at is None else offer.sent_at
+    if fact.word is OfferWord.MADE and before in MAKING and _is_late(work, offer):
+        offer.cause = offer.cause or LATE
     proven = fact.sent_at >= sent_at + PROOF_US + _effect_us(work, offer)
     found = turn(offer.state, fact.word, recalled=bool(offer.cause), proven=proven)
     offer.state = found.state
@@ -146,6 +178,13 @@ def take_offer(work: Work, fact: OfferFact) -> None:
     work.hints.update({(offer.account, Hint.OFFER), SERVE})
 
 
+def _is_late(work: Work, offer: Offer) -> bool:
+    """Say whether less than half of the time is left in which the customer was to buy."""
+    if offer.until is None or offer.sent_at is None:
+        return False
+    return offer.until - work.now < (offer.until - offer.sent_at) // 2
+
+
 def _effect_us(work: Work, offer: Offer) -> int:
     rules = work.house.rules.get(offer.account)
     return 0 if rules is None else rules.effect_us
@@ -159,6 +198,12 @@ def _again(work: Work, offer: Offer, fact: OfferFact) -> None:
     offer.due_at = work.now + int(delay_s(offer.attempts, rule=RULE, retry_after_s=asked, draw=0.0) * SECOND_US)
     if offer.state is OfferState.WAITING:
         strike(work, offer, "take")
+    lapse = lapse_of(offer)
+    if offer.state is OfferState.UNKNOWN and lapse is not None:
+        if work.now < lapse:
+            offer.due_at = min(offer.due_at, lapse)
+        else:
+            note(work, offer, "give", units=offer.units, span=Span(earliest=lapse, latest=None), maybe=True)
 
 
 def _note_word(work: Work, offer: Offer, fact: OfferFact, made: Span) -> None:
@@ -172,14 +217,17 @@ def _note_word(work: Work, offer: Offer, fact: OfferFact, made: Span) -> None:
         case OfferWord.REFUSED | OfferWord.ABSENT | OfferWord.UNSENT:
             offer.reason = fact.reason
             strike(work, offer, "take")
+            strike(work, offer, "give")
         case OfferWord.WITHDRAWN:
-            note(work, offer, "give", units=offer.units, span=Span(earliest=fact.sent_at, latest=fact.answered_at))
+            lapse = lapse_of(offer)
+            since = fact.sent_at if lapse is None else min(fact.sent_at, lapse)
+            note(work, offer, "give", units=offer.units, span=Span(earliest=since, latest=fact.answered_at))
         case OfferWord.GONE:
             since = offer.answered_at or made.earliest
             note(work, offer, "give", units=offer.units, span=Span(earliest=since, latest=fact.answered_at))
         case OfferWord.BOUGHT:
             offer.order_id = fact.order_id or UNNAMED
-            strike(work, offer, "give")
+            _note_bought(work, offer, at=fact.answered_at)
         case OfferWord.UNKNOWN:
             pass
 
@@ -240,13 +288,13 @@ def _release(work: Work, offer: Offer, entry: Entry | None) -> None:
     lift_all(work, holds, cause=offer.cause)
     if entry is None or entry.closed_at is not None or entry.order_row is not None:
         return
-    if offer.cause != BEATEN:
+    if offer.cause not in _IN_LINE_AGAIN:
         close_bought(work, {entry.id}, reason=offer.cause)
         return
     needs = waiting.needs_of(work.conn, [entry.id]).get(entry.id, {})
     for sku_id, units in kept.items():
         waiting.set_units(work.conn, sku_id, {entry.id: needs.get(sku_id, 0) + units})
-    take_back(work, [entry], why="a paid order took the units that were held")
+    take_back(work, [entry], why=_IN_LINE_AGAIN[offer.cause])
 
 
 def _await_order(work: Work, offer: Offer) -> None:
@@ -286,8 +334,8 @@ def recall(work: Work, offer: Offer, *, cause: str) -> bool:
 
 def _note_leaving(work: Work, offer: Offer) -> None:
     """Note that its units may come back at any time from now on, or have come by its own end."""
-    end = None if offer.until is None else offer.until + MARGIN_US
-    since = work.now if end is None else min(work.now, end)
+    lapse = lapse_of(offer)
+    since = work.now if lapse is None else min(work.now, lapse)
     note(work, offer, "give", units=offer.units, span=Span(earliest=since, latest=None))
 
 
@@ -307,14 +355,12 @@ def recall_of(work: Work, holds: Iterable[Hold], *, cause: str) -> None:
 
 
 def standing(work: Work, holds: Sequence[Hold]) -> list[Hold]:
-    """Return the holds without those of private sales that are not wanted any more: their units leave anyway."""
+    """Return the holds that an order may take: not of private sales that are bought, or not wanted any more."""
     known = offers.by_keys(work.conn, {hold.reference for hold in holds if hold.reference})
-    return [hold for hold in holds if not (hold.reference in known and is_leaving(known[hold.reference]))]
-
-
-def is_leaving(offer: Offer) -> bool:
-    """Say whether a private sale is being ended."""
-    return bool(offer.cause) and offer.state is not OfferState.ENDED
+    spoken_for = {
+        key for key, one in known.items() if one.order_id or (one.cause and one.state is not OfferState.ENDED)
+    }
+    return [hold for hold in holds if hold.reference not in spoken_for]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -357,10 +403,16 @@ def is_ours(offer: Offer | None, order_id: str) -> bool:
     return offer.state is not OfferState.ENDED or offer.order_id in (order_id, UNNAMED)
 
 
+def is_reserved(offer: Offer, line: OrderLine, *, ordered_at: Instant) -> bool:
+    """Say whether a line sold what a private sale had reserved, and not what was added, or bought after the lapse."""
+    lapse = lapse_of(offer)
+    return line.remote_id == offer.remote_id and (lapse is None or ordered_at <= lapse)
+
+
 def note_order(work: Work, offer: Offer, line: OrderLine, *, at: Span) -> None:
     """Note what an order takes beyond its private sale, or leaves of it: a person may have changed its units."""
     more = line.quantity - offer.units
-    if line.remote_id == offer.remote_id and more:
+    if more:
         note(work, offer, "order", units=-more, span=at, maybe=True)
 
 
@@ -372,18 +424,17 @@ def redeem(work: Work, bought: Iterable[tuple[str, str]]) -> None:
         offer = known.get(key)
         line = None if offer is None else offers.bought_line(work.conn, offer, order_id)
         if offer is not None and line is not None:
-            _buy(work, offer, order_id)
+            _buy(work, offer, order_id, line)
             _link(work, offer, line)
 
 
-def _buy(work: Work, offer: Offer, order_id: str) -> None:
+def _buy(work: Work, offer: Offer, order_id: str, line: offers.BoughtLine) -> None:
     if not is_ours(offer, order_id):
         return  # it was ended, or bought by another order: this one is as any other
     if offer.state in (OfferState.INTENDED, OfferState.UNKNOWN):
         sent_at = offer.created_at if offer.sent_at is None else offer.sent_at
         note(work, offer, "take", units=-offer.units, span=Span(earliest=sent_at, latest=work.now))
-    if offer.state is OfferState.WITHDRAWING:
-        strike(work, offer, "give")
+    _note_bought(work, offer, at=line.ordered_at)
     changes.stop(work.conn, [offer.entry_id], event=offer.event, reason="bought", now=work.now)
     offer.order_id = order_id
     if offer.state is not OfferState.ENDED:

@@ -12,7 +12,7 @@ import pytest
 
 from syncd.core.facts import AccountFact, AccountState, HintFact, MoveFact, MoveRow, SkuFact, SkuRow, StockMove
 from syncd.core.offers import OfferState, OfferWord
-from syncd.core.terms import SECOND_US, AccountId, Location, Sku
+from syncd.core.terms import SECOND_US, AccountId, Location, Sku, Span
 from syncd.core.tickets import DeskId, MessageKind, TicketState
 from syncd.core.waitlist import CorrectionFact, DeskFact, HoldFact, LeaveFact, OfferFact, WaitFact, WaitRow
 from syncd.engine.rules import WaitRules
@@ -512,6 +512,65 @@ def test_bought_for_another_number_of_units(tell: Callable[..., Any], units: int
         shelf = await world.shelf("A-1")
         assert (shelf.on_hand, shelf.committed, shelf.held) == (6, units, 0)
         assert numbers(world) == {"one": 6 - units, "two": 6 - units}
+
+    tell(story)
+
+
+def test_what_is_added_to_its_order_is_taken_as_of_any(tell: Callable[..., Any]) -> None:
+    """A line that a person adds to the order takes units of its own listing, and is no sale that nobody told of."""
+
+    async def story(world: World, one: Selling, desk: DeskDouble) -> None:
+        await world.say(SkuFact(rows=(SkuRow(sku=Sku("B-1")),)))
+        one.list("B-1", 5)
+        await world.say(HintFact(account=ONE, catalogue=True))
+        await asyncio.sleep(400)
+        await world.count(b_1=5)
+        await sign_up(world, "a")
+        await receive(world, 1)
+        await asyncio.sleep(60)
+        name = one.pay("D1")
+        assert name is not None
+        await asyncio.sleep(60)
+        now, order = world.plant.clock.now(), one.placed[name].order
+        ref = next(ref for ref, sku in one.skus.items() if sku == "B-1")
+        one.set(ref, 3, "person")
+        (line,) = order.lines
+        added = replace(line, line_id="2", remote_id=ref.remote_id, remote_sku="B-1", quantity=2)
+        taken = replace(added, take=Span(earliest=now, latest=now + SECOND_US))
+        one.place(replace(order, version=now, read_at=now, lines=(line, taken)))
+        await asyncio.sleep(400)
+        assert [(await world.shelf(sku)).committed for sku in ("A-1", "B-1")] == [1, 2]
+        assert one.numbers[ref] == 3
+        await nothing_odd(world)
+
+    tell(story)
+
+
+def test_what_is_bought_is_not_taken_by_another_order(tell: Callable[..., Any]) -> None:
+    """While the order of a bought private sale is on its way its units are that customer's, whoever lacks some."""
+
+    async def story(world: World, one: Selling, desk: DeskDouble) -> None:
+        await sign_up(world, "a")
+        await receive(world, 1)
+        await asyncio.sleep(HOLD_S)
+        name = one.pay("D1")
+        assert name is not None
+        late = one.placed.pop(name)
+        await asyncio.sleep(120)
+        assert await states(world) == ["ended"]
+        two = world.doubles["two"]
+        ref = next(iter(two.numbers))
+        two.set(ref, 1, "person")
+        assert two.buy(ref, 1) is not None
+        await asyncio.sleep(60)
+        assert (await world.shelf("A-1")).held == 1
+        assert "told_in_vain" not in {alert.kind for alert in await world.plant.store.read(alerts.standing)}
+        one.placed[name] = replace(late, told_at=world.plant.clock.now())
+        await asyncio.sleep(120)
+        shelf = await world.shelf("A-1")
+        assert (shelf.committed, shelf.held) == (2, 0)
+        first = (await entries(world))[0]
+        assert (first.state, first.order_number) == (TicketState.RESTOCKED, f"#{name}")
 
     tell(story)
 

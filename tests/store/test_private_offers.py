@@ -136,6 +136,6 @@ def test_the_line_that_was_bought_is_found(run: Run[Any]) -> None:
     run(lambda conn: plant(conn, order, other, *lines))
     (offer,) = stored(run, 1)
     found = run(lambda conn: offers.bought_line(conn, offer, "900"))
-    assert found == BoughtLine(order_row=1, line_id="lr1", number="#1")
+    assert found == BoughtLine(order_row=1, line_id="lr1", number="#1", ordered_at=1)
     assert run(lambda conn: offers.bought_line(conn, offer, "901")) is None
     assert run(lambda conn: offers.bought_line(conn, offer, "902")) is None
