@@ -35,7 +35,7 @@ def test_a_desk_at_which_only_customers_open_tickets_is_never_chosen(
         )
         for name, opens in desks.items()
     }
-    plant = SimpleNamespace(settings=cast("Settings", settings), desks=open_)
+    plant = SimpleNamespace(settings=cast("Settings", settings), desks=open_, roster={})
     rules = wait_rules(cast("Any", plant))
     assert rules.desk == chosen
     assert rules.homes == {name: f"{name}-shop" for name in desks}

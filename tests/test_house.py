@@ -38,7 +38,7 @@ MAY_IMPORT_TESTING = frozenset({"testing", "rehearsal", "trace", "demo", "replay
 
 CORE_MAY_IMPORT = frozenset({
     "__future__", "bisect", "collections", "dataclasses", "decimal", "enum", "fractions", "functools", "hashlib",
-    "heapq", "itertools", "math", "operator", "re", "statistics", "string", "types", "typing", "unicodedata",
+    "heapq", "itertools", "math", "numpy", "operator", "re", "statistics", "string", "types", "typing", "unicodedata",
 })  # fmt: skip
 CORE_MAY_NOT_CALL = frozenset({"open", "print", "input", "exec", "eval", "__import__", "breakpoint"})
 

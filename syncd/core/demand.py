@@ -16,6 +16,10 @@ PACE_ORDERS: Final = 50
 """Over so many orders the pace of a shop is averaged."""
 LONGEST_GAP: Final = 10.0
 """A gap counts as at most so many usual ones: a night is no fall of demand."""
+YOUNG: Final = 3.0
+"""While nothing is known, a SKU is taken to be asked for this many times more than it seems, on top."""
+YOUNG_ORDERS: Final = 100.0
+"""After so many orders, half of that. The first orders come late to our ears, and hot SKUs are not known yet."""
 LONG_ORDERS: Final = 1000.0
 """After so many orders of the shop, what a SKU sold counts half."""
 SHAPE: Final = 0.8
@@ -46,6 +50,11 @@ class Pace:
     def per_s(self) -> float:
         """Orders per second."""
         return 1.0 / max(self.gap_s, 1e-3)
+
+    @property
+    def caution(self) -> float:
+        """By which factor rates are taken for higher, because little has been heard of so far."""
+        return 1.0 + YOUNG / (1.0 + self.orders / YOUNG_ORDERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,9 +70,9 @@ class Foresight:
         )
 
     def lines_per_s(self, sku: int) -> float:
-        """Return how many lines of a SKU come per second, on all channels."""
+        """Return how many lines of a SKU are taken to come per second, on all channels."""
         usual = self.lines / (self.pace.orders + PRIOR) / len(self.known)
-        return self.known[sku].per_order(usual, self.pace) * self.pace.per_s
+        return self.known[sku].per_order(usual, self.pace) * self.pace.per_s * self.pace.caution
 
     def _reach(self, shares: Sequence[float]) -> list[Reach]:
         """Return the listings; shares are rounded as the daemon rounds them."""

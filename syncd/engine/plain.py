@@ -191,7 +191,7 @@ class _Plain:
         work, book = self.work, self.work.house.outlook.book
         if plenty(
             available=min(rooms),
-            lines_per_s=book.lines_per_s(sku_id, work.now),
+            lines_per_s=book.lines_per_s(sku_id, work.now) * book.pace.caution,
             longest_s=work.house.outlook.longest_s,
             largest=book.largest(sku_id),
             loss=loss,

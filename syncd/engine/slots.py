@@ -150,7 +150,7 @@ def adaptive(work: Work, sku_id: SkuId, slots: Sequence[Slot]) -> dict[int, int]
     least = min(slots[n].available for n in mine)
     if not work.kits and plenty(
         available=least,
-        lines_per_s=book.lines_per_s(sku_id, work.now),
+        lines_per_s=book.lines_per_s(sku_id, work.now) * book.pace.caution,
         longest_s=outlook.longest_s,
         largest=book.largest(sku_id),
         loss=loss,
@@ -190,7 +190,7 @@ def loss_of(work: Work, policy: Policy, account: AccountId) -> int:
 
 
 def _decided(outlook: Outlook, slot: Slot, reach: Sequence[Reach], known: Forecast, *, loss: int) -> tuple[int, ...]:
-    rate = rounded(known.lines_per_s)
+    rate = rounded(known.lines_per_s * outlook.book.pace.caution)
     sizes = tuple(math.ceil(chance * SIZE_STEP) / SIZE_STEP for chance in known.sizes)
     shares = tuple((round(x.share, 2), x.heard_s, x.visible_s, x.still) for x in reach)
     key = (slot.available, rate, sizes, shares, loss)

@@ -133,6 +133,14 @@ def test_pace_follows_the_orders() -> None:
     assert pace.heard(0.0).at_s == pace.at_s
 
 
+def test_a_young_shop_is_cautious() -> None:
+    """Before anything is known, rates are taken for several times higher; with every order for less so."""
+    cautions = [Pace(orders=orders).caution for orders in (0, 100, 1000, 100_000)]
+    assert cautions[0] == 4.0
+    assert cautions == sorted(cautions, reverse=True)
+    assert cautions[-1] == pytest.approx(1.0, abs=0.01)
+
+
 def test_demand_finds_the_chance_of_a_sku() -> None:
     """A SKU on every tenth order has a chance near a tenth, one never seen that of the shop's average."""
     pace, known = Pace(), Demand(open=True)

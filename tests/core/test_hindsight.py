@@ -109,8 +109,8 @@ def test_foresight_learns_demand() -> None:
     rule = Foresight(skus=2, lags=LAGS, loss=100.0)
     found = replay(busy(200), skus=2, lags=LAGS, rule=rule)
     assert found.sold == found.demand == 400
-    assert rule.lines_per_s(0) == pytest.approx(0.2, rel=0.1)
-    assert rule.lines_per_s(1) < 0.01
+    assert rule.lines_per_s(0) == pytest.approx(0.2 * rule.pace.caution, rel=0.1)
+    assert rule.lines_per_s(1) < 0.01 * rule.pace.caution
     assert rule.shares[0] == pytest.approx(rule.shares[1], abs=4)
 
 
