@@ -15,7 +15,7 @@ from syncd.core.offers import OfferState, OfferWord
 from syncd.core.terms import SECOND_US, AccountId, Instant
 from syncd.core.waitlist import OfferFact
 from syncd.engine.channels import Account, Roster
-from syncd.engine.offers import MARGIN_US, note_sent
+from syncd.engine.offer_effects import MARGIN_US, note_sent
 from syncd.engine.plant import Plant
 from syncd.engine.replan import replan
 from syncd.engine.timing import nap

@@ -15,21 +15,25 @@ from syncd.core.facts import AccountState
 from syncd.core.offers import MAKING, OfferState, OfferWord, Sequel, turn
 from syncd.core.restock import event_of
 from syncd.core.retry import RetryRule, delay_s
-from syncd.core.shown import Effect
-from syncd.core.terms import SECOND_US, AccountId, Instant, OrderLine, SkuId, Span
+from syncd.core.terms import SECOND_US, AccountId, Instant, SkuId, Span
 from syncd.core.tickets import EventId, MessageKind, TicketState
 from syncd.core.waitlist import OfferFact
 from syncd.engine.holding import close_bought, lift, lift_all
 from syncd.engine.moving import moment, take_back, tell
+from syncd.engine.offer_effects import (
+    MARGIN_US,
+    lapse_of,
+    note,
+    note_bought,
+    note_leaving,
+    strike,
+)
 from syncd.engine.work import SERVE, Hint, Work
 from syncd.store import changes, listings, offers, tickets, waiting
-from syncd.store.history import NewEffect
 from syncd.store.listings import Listing
 from syncd.store.offers import Offer
 from syncd.store.waiting import Entry, Hold
 
-MARGIN_US: Final = 3_600 * SECOND_US
-"""How much longer than the customer is told a channel keeps the units: who began to pay in time is served."""
 PROOF_US: Final = 600 * SECOND_US
 """How long a private sale is looked for whose answer was lost: a search may be behind by some minutes."""
 GIVE_UP_US: Final = 900 * SECOND_US
@@ -101,55 +105,6 @@ def free_abandoned(work: Work, *, limit: int) -> bool:
     return bool(found)
 
 
-# --- what a listing shows of it ------------------------------------------------------------------------------------
-
-
-def listings_of(work: Work, offer: Offer) -> list[Listing]:
-    """Return the listings of which a channel may take its units, as with a line of an order."""
-    wanted = (offer.account, offer.remote_id)
-    found = [x for x in listings.by_remotes(work.conn, {wanted}) if (x.account, x.ref.remote_id) == wanted]
-    return work.keep(found)
-
-
-def note(work: Work, offer: Offer, name: str, *, units: int, span: Span, maybe: bool = False) -> None:
-    """Note a change that a private sale makes, or may make, to what its listing shows; a repeat replaces the first."""
-    rules = work.house.rules.get(offer.account)
-    where = listings_of(work, offer)
-    if rules is None:
-        return
-    latest = None if span.latest is None else span.latest + rules.skew_us
-    wide = Span(earliest=span.earliest - rules.skew_us, latest=latest)
-    for listing in where:
-        effect = Effect(quantity=units, span=wide, maybe=maybe or len(where) > 1)
-        work.effects.append(NewEffect(listing_id=listing.id, reference=f"offer:{offer.id}:{name}", effect=effect))
-        work.stir(listing)
-
-
-def lapse_of(offer: Offer) -> Instant | None:
-    """Return when the channel gives its units back by itself; None where it was not sent yet."""
-    return None if offer.until is None else offer.until + MARGIN_US
-
-
-def _note_bought(work: Work, offer: Offer, *, at: Instant) -> None:
-    """Note whether its units were given back before somebody bought it, who takes them once more then."""
-    lapse = lapse_of(offer)
-    if lapse is not None and lapse < at:
-        note(work, offer, "give", units=offer.units, span=Span(earliest=lapse, latest=at))
-    elif offer.cause or offer.state is OfferState.UNKNOWN:
-        strike(work, offer, "give")
-
-
-def strike(work: Work, offer: Offer, name: str) -> None:
-    """Take back a change that was thought possible and never came."""
-    at = offer.created_at
-    note(work, offer, name, units=0, span=Span(earliest=at, latest=at))
-
-
-def note_sent(work: Work, offer: Offer) -> None:
-    """Note that it is sent from now on: its units may go at any time."""
-    note(work, offer, "take", units=-offer.units, span=Span(earliest=work.now, latest=None))
-
-
 # --- what the channel said -----------------------------------------------------------------------------------------
 
 
@@ -213,7 +168,7 @@ def _note_word(work: Work, offer: Offer, fact: OfferFact, made: Span) -> None:
             offer.attempts, offer.reason, offer.due_at = 0, "", work.now
             note(work, offer, "take", units=-offer.units, span=made)
             if offer.state is OfferState.WITHDRAWING:
-                _note_leaving(work, offer)
+                note_leaving(work, offer)
         case OfferWord.REFUSED | OfferWord.ABSENT | OfferWord.UNSENT:
             offer.reason = fact.reason
             strike(work, offer, "take")
@@ -227,7 +182,7 @@ def _note_word(work: Work, offer: Offer, fact: OfferFact, made: Span) -> None:
             note(work, offer, "give", units=offer.units, span=Span(earliest=since, latest=fact.answered_at))
         case OfferWord.BOUGHT:
             offer.order_id = fact.order_id or UNNAMED
-            _note_bought(work, offer, at=fact.answered_at)
+            note_bought(work, offer, at=fact.answered_at)
         case OfferWord.UNKNOWN:
             pass
 
@@ -325,18 +280,11 @@ def recall(work: Work, offer: Offer, *, cause: str) -> bool:
         return False
     if offer.state is OfferState.OPEN:
         offer.state, offer.attempts, offer.due_at = OfferState.WITHDRAWING, 0, work.now
-        _note_leaving(work, offer)
+        note_leaving(work, offer)
     offers.save(work.conn, [offer])
     offers.set_until(work.conn, offer.key, None)
     work.hints.add((offer.account, Hint.OFFER))
     return True
-
-
-def _note_leaving(work: Work, offer: Offer) -> None:
-    """Note that its units may come back at any time from now on, or have come by its own end."""
-    lapse = lapse_of(offer)
-    since = work.now if lapse is None else min(work.now, lapse)
-    note(work, offer, "give", units=offer.units, span=Span(earliest=since, latest=None))
 
 
 def give_up(work: Work, holds: Collection[Hold], *, cause: str) -> set[int]:
@@ -403,19 +351,6 @@ def is_ours(offer: Offer | None, order_id: str) -> bool:
     return offer.state is not OfferState.ENDED or offer.order_id in (order_id, UNNAMED)
 
 
-def is_reserved(offer: Offer, line: OrderLine, *, ordered_at: Instant) -> bool:
-    """Say whether a line sold what a private sale had reserved, and not what was added, or bought after the lapse."""
-    lapse = lapse_of(offer)
-    return line.remote_id == offer.remote_id and (lapse is None or ordered_at <= lapse)
-
-
-def note_order(work: Work, offer: Offer, line: OrderLine, *, at: Span) -> None:
-    """Note what an order takes beyond its private sale, or leaves of it: a person may have changed its units."""
-    more = line.quantity - offer.units
-    if more:
-        note(work, offer, "order", units=-more, span=at, maybe=True)
-
-
 def redeem(work: Work, bought: Iterable[tuple[str, str]]) -> None:
     """Let orders, by the key of their private sale and their own id, take its units and be the order of its entry."""
     pairs = list(bought)
@@ -434,7 +369,7 @@ def _buy(work: Work, offer: Offer, order_id: str, line: offers.BoughtLine) -> No
     if offer.state in (OfferState.INTENDED, OfferState.UNKNOWN):
         sent_at = offer.created_at if offer.sent_at is None else offer.sent_at
         note(work, offer, "take", units=-offer.units, span=Span(earliest=sent_at, latest=work.now))
-    _note_bought(work, offer, at=line.ordered_at)
+    note_bought(work, offer, at=line.ordered_at)
     changes.stop(work.conn, [offer.entry_id], event=offer.event, reason="bought", now=work.now)
     offer.order_id = order_id
     if offer.state is not OfferState.ENDED:

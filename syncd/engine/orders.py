@@ -12,7 +12,7 @@ from syncd.core.ledger import Comparison, MovementKind, Posting, Standing, compa
 from syncd.core.shown import Effect, spent
 from syncd.core.suspects import Missing, explained
 from syncd.core.terms import AccountId, CancelledBy, Give, OrderLine, OrderSnapshot, SkuId, Span
-from syncd.engine import adopting, offers
+from syncd.engine import adopting, offer_effects, offers
 from syncd.engine.demand import Sold
 from syncd.engine.placing import OrderShelf, Stated
 from syncd.engine.replan import sold_here
@@ -43,7 +43,7 @@ class _Change:
         """Return the private sale that took the units of a line off the channel's listing already."""
         if line is None or self.offer is None or not offers.is_ours(self.offer, self.order.order_id):
             return None
-        reserved = offers.is_reserved(self.offer, line, ordered_at=self.order.ordered_at)
+        reserved = offer_effects.is_reserved(self.offer, line, ordered_at=self.order.ordered_at)
         return self.offer if reserved else None
 
     def quantity_before(self, line_id: str) -> int:
@@ -275,7 +275,7 @@ def _note_effects(work: Work, rules: Rules, change: _Change, line: OrderLine, wh
     offer = change.sold_privately(line)
     takes = [] if line.take is None or offer is not None else list(_takes(change.order, line, line.take, before))
     if offer is not None and line.take is not None:
-        offers.note_order(work, offer, line, at=line.take)
+        offer_effects.note_order(work, offer, line, at=line.take)
     # Whether the units of a private sale that is not ours, or of what was added to one, were reserved nobody knows.
     doubtful = bool(change.order.offer) or len(where) > 1
     for listing in where:

@@ -13,7 +13,7 @@ import pytest
 
 from syncd.core.tickets import DeskId, TicketState
 from syncd.core.waitlist import DeskFact, LeaveFact, OfferFact
-from syncd.engine.offers import MARGIN_US
+from syncd.engine.offer_effects import MARGIN_US
 from syncd.engine.rules import WaitRules
 from syncd.sdk.channel import WriteMode
 from syncd.sdk.errors import TransientError
