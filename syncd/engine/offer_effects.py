@@ -6,9 +6,9 @@ from typing import Final
 
 from syncd.core.offers import OfferState
 from syncd.core.shown import Effect
-from syncd.core.terms import SECOND_US, Instant, OrderLine, Span
+from syncd.core.terms import SECOND_US, AccountId, Instant, OrderLine, Span
 from syncd.engine.work import Work
-from syncd.store import listings
+from syncd.store import listings, offers
 from syncd.store.history import NewEffect
 from syncd.store.listings import Listing
 from syncd.store.offers import Offer
@@ -74,6 +74,14 @@ def is_reserved(offer: Offer, line: OrderLine, *, ordered_at: Instant) -> bool:
     """Say whether a line sold what a private sale had reserved, and not what was added, or bought after the lapse."""
     lapse = lapse_of(offer)
     return line.remote_id == offer.remote_id and (lapse is None or ordered_at <= lapse)
+
+
+def may_come_of_one(work: Work, account: AccountId, line: OrderLine) -> bool:
+    """Say whether a line that names no private sale may be of one all the same: what names it may get lost on its way.
+
+    Then nobody knows whether it took units off the listing.
+    """
+    return account in work.house.waiting.private and offers.sells(work.conn, account, line.remote_id)
 
 
 def note_order(work: Work, offer: Offer, line: OrderLine, *, at: Span) -> None:

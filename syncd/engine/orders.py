@@ -277,10 +277,10 @@ def _note_effects(work: Work, rules: Rules, change: _Change, line: OrderLine, wh
     if offer is not None and line.take is not None:
         offer_effects.note_order(work, offer, line, at=line.take)
     # Whether the units of a private sale that is not ours, or of what was added to one, were reserved nobody knows.
-    doubtful = bool(change.order.offer) or len(where) > 1
+    doubtful = bool(change.order.offer) or offer_effects.may_come_of_one(work, change.account, line)
     for listing in where:
         for name, units, span in takes:
-            _note(work, rules, listing, f"{stem}:take{name}", units=-units, span=span, maybe=doubtful)
+            _note(work, rules, listing, f"{stem}:take{name}", units=-units, span=span, maybe=doubtful or len(where) > 1)
         for give in line.gives:
             name = f"{stem}:give:{give.give_id}"
             since = give.span.earliest - rules.skew_us

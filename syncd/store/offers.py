@@ -77,7 +77,13 @@ _LEAVING = (
     .where(Among(_H.sku_id, "ids"), _H.ended_at.is_(None), _STANDS, _O.cause != bindparam("none"))
     .group_by(_H.sku_id)
 )
-_ANY = select(exists(select(_O.id).where(_STANDS)))
+_SOLD_BY = select(
+    exists(
+        select(_O.id).where(
+            _STANDS, _O.account == bindparam("account"), _O.remote_id == bindparam("remote_id"), _O.offer_id != ""
+        )
+    )
+)
 
 
 def add(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -99,9 +105,9 @@ def _made_of(rows: Iterable[Sequence[Any]]) -> list[Offer]:
     return found
 
 
-def any_stands(conn: Connection) -> bool:
-    """Say whether there is any that is not ended."""
-    return bool(fetch_all(conn, _ANY, {})[0][0])
+def sells(conn: Connection, account: AccountId, remote_id: str) -> bool:
+    """Say whether there is a private sale of an offer's units that somebody can buy, or could a moment ago."""
+    return bool(fetch_all(conn, _SOLD_BY, {"account": account, "remote_id": remote_id})[0][0])
 
 
 def by_keys(conn: Connection, keys: Collection[str]) -> dict[str, Offer]:

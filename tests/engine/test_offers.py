@@ -723,3 +723,47 @@ def test_the_link_is_in_no_text(tell: Callable[..., Any], capsys: pytest.Capture
     printed = capsys.readouterr()
     assert "offer.made" in printed.out + printed.err
     assert LINK not in printed.out + printed.err
+
+
+@pytest.mark.parametrize("restore", [True, False])
+def test_its_order_that_was_cancelled_before_it_was_told(tell: Callable[..., Any], restore: bool) -> None:
+    """Bought and cancelled before anybody told of it, it is over, and its units are as after any cancel."""
+
+    async def story(world: World, one: Selling, desk: DeskDouble) -> None:
+        await sign_up(world, "a")
+        await receive(world, 3)
+        await asyncio.sleep(60)
+        name = one.pay("D1")
+        assert name is not None
+        one.cancel(name, restore=restore)
+        await asyncio.sleep(HOLD_S + 400)
+        shelf = await world.shelf("A-1")
+        assert (shelf.committed, shelf.held) == (0, 0)
+        assert numbers(world) == {"one": 3, "two": 3}
+        assert await believed(world) == (3, 3)
+        await nothing_odd(world)
+
+    tell(story)
+
+
+@pytest.mark.parametrize("stock", [1, 3])
+def test_an_order_that_does_not_say_what_it_comes_of(tell: Callable[..., Any], stock: int) -> None:
+    """Where the channel does not name the private sale in its order, the end of it does: nothing is sold twice."""
+
+    async def story(world: World, one: Selling, desk: DeskDouble) -> None:
+        await sign_up(world, "a")
+        await receive(world, stock)
+        await asyncio.sleep(60)
+        name = one.pay("D1")
+        assert name is not None
+        late = one.placed[name]
+        one.placed[name] = replace(late, order=replace(late.order, offer=""))
+        await asyncio.sleep(HOLD_S + 1000)
+        shelf = await world.shelf("A-1")
+        assert (shelf.committed, shelf.held) == (1, 0)
+        assert [entry.order_number for entry in await entries(world)] == [f"#{name}"]
+        shown = {name: max(0, number) for name, number in numbers(world).items()}
+        assert shown == {"one": stock - 1, "two": stock - 1}
+        await nothing_odd(world)
+
+    tell(story)
