@@ -21,7 +21,7 @@ from syncd.engine.replan import replan
 from syncd.engine.timing import nap
 from syncd.engine.work import Work
 from syncd.sdk import features
-from syncd.sdk.errors import ChannelError, ProtocolError, RejectedError, TransientError
+from syncd.sdk.errors import AuthError, ChannelError, ProtocolError, RejectedError, TransientError
 from syncd.sdk.features import OfferRequest, PrivateSale
 from syncd.store import accounts, offers
 from syncd.store.offers import Offer
@@ -171,6 +171,8 @@ class Offering:
         try:
             async with asyncio.timeout(CALL_S):
                 found = await self._channel.withdraw_offer(offer.offer_id)
+        except (RejectedError, AuthError) as error:
+            return Said(word=OfferWord.REFUSED, reason=str(error)[:200])
         except (ChannelError, TimeoutError) as error:
             return _failed(error)
         return Said(word=_ENDS[found.end], order_id=found.order_id)

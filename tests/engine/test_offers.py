@@ -442,6 +442,27 @@ def test_who_leaves_frees_the_unit_once_it_is_withdrawn(tell: Callable[..., Any]
     tell(story)
 
 
+def test_one_that_cannot_be_ended_is_told(tell: Callable[..., Any]) -> None:
+    """While the channel refuses to end a private sale its units stay held, and a person knows why."""
+
+    async def story(world: World, one: Selling, desk: DeskDouble) -> None:
+        await sign_up(world, "a")
+        await receive(world, 1)
+        await asyncio.sleep(60)
+        one.keeps = True
+        await world.say(LeaveFact(ids=(1,)))
+        await asyncio.sleep(400)
+        assert (await states(world), (await world.shelf("A-1")).held) == (["withdrawing"], 1)
+        found = [alert.text for alert in await world.plant.store.read(alerts.standing)]
+        assert found == ["account one, entry 1, reason a draft of somebody else"]
+        one.keeps = False
+        await asyncio.sleep(600)
+        assert (await states(world), (await world.shelf("A-1")).held) == (["ended"], 0)
+        assert await world.plant.store.read(alerts.standing) == []
+
+    tell(story)
+
+
 @pytest.mark.parametrize("bought", [True, False])
 def test_a_person_ends_a_hold(tell: Callable[..., Any], bought: bool) -> None:
     """A hold that a person gives up is free once it is withdrawn; one that was bought otherwise is gone at once."""
