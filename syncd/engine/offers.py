@@ -41,8 +41,6 @@ GIVE_UP_US: Final = 900 * SECOND_US
 RULE: Final = RetryRule(first_s=5.0, factor=2.0, most_s=300.0)
 UNNAMED: Final = "-"
 """Stands for the order that came of one where the channel does not say which it is."""
-STAYS: Final = "private_sale_stays"
-"""The alert of one that the channel refuses to end."""
 BEATEN: Final = "beaten"
 LEFT: Final = "left"
 LATE: Final = "late"
@@ -152,7 +150,7 @@ def _again(work: Work, offer: Offer, fact: OfferFact) -> None:
     offer.attempts += 1
     offer.reason = fact.reason
     if fact.word is OfferWord.REFUSED:
-        work.alarm(STAYS, offer.key, account=offer.account, entry=offer.entry_id, reason=fact.reason)
+        work.alarm("private_sale_stays", offer.key, account=offer.account, entry=offer.entry_id, reason=fact.reason)
     asked = fact.again_s or None
     offer.due_at = work.now + int(delay_s(offer.attempts, rule=RULE, retry_after_s=asked, draw=0.0) * SECOND_US)
     if offer.state is OfferState.WAITING:
@@ -194,7 +192,7 @@ def _note_word(work: Work, offer: Offer, fact: OfferFact, made: Span) -> None:
 def _end(work: Work, offer: Offer) -> None:
     offer.state, offer.ended_at = OfferState.ENDED, work.now
     if offer.cause:
-        work.calm(STAYS, offer.key)
+        work.calm("private_sale_stays", offer.key)
     offers.save(work.conn, [offer])
 
 
