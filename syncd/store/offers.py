@@ -229,12 +229,15 @@ class BoughtLine:
 
 
 def bought_line(conn: Connection, offer: Offer, order_id: str) -> BoughtLine | None:
-    """Return the line of an order that came of a private sale, None where the order is not known."""
+    """Return the line of an order that came of a private sale, None where the order is not known.
+
+    A line in quarantine is none yet: it has committed nothing, and the units of the private sale stay held for it.
+    """
     line, order = table(OrderLineRow).c, table(OrderRow).c
     query = select(order.id, line.line_id, order.number, order.ordered_at).join(
         table(OrderLineRow), line.order_id == order.id
     )
     query = query.where(order.account == offer.account, order.remote_id == order_id, ~order.ignored)
-    query = query.where(line.remote_id == offer.remote_id).order_by(line.line_id).limit(1)
+    query = query.where(line.remote_id == offer.remote_id, line.sku_id.is_not(None)).order_by(line.line_id).limit(1)
     row = conn.execute(query).one_or_none()
     return None if row is None else BoughtLine(order_row=row[0], line_id=row[1], number=row[2], ordered_at=row[3])

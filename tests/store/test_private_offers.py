@@ -131,17 +131,19 @@ def test_the_line_that_was_bought_is_found(run: Run[Any]) -> None:
     """It is the line of the offered listing, in an order of the same account that counts."""
     order = OrderRow(account="one", remote_id="900", number="#1", read_at=1, ordered_at=1, recorded_at=1)
     other = OrderRow(account="one", remote_id="901", number="#2", read_at=1, ordered_at=1, recorded_at=1, ignored=True)
+    unmapped = OrderRow(account="one", remote_id="903", number="#3", read_at=1, ordered_at=1, recorded_at=1)
     lines = [
-        OrderLineRow(order_id=number, line_id=f"l{listing}", account="one", remote_id=listing, quantity=2)
-        for number in (1, 2)
+        OrderLineRow(order_id=number, line_id=f"l{listing}", account="one", remote_id=listing, quantity=2, sku_id=sku)
+        for number, sku in ((1, A), (2, A), (3, None))
         for listing in ("r0", "r1")
     ]
-    run(lambda conn: plant(conn, order, other, *lines))
+    run(lambda conn: plant(conn, order, other, unmapped, *lines))
     (offer,) = stored(run, 1)
     found = run(lambda conn: offers.bought_line(conn, offer, "900"))
     assert found == BoughtLine(order_row=1, line_id="lr1", number="#1", ordered_at=1)
     assert run(lambda conn: offers.bought_line(conn, offer, "901")) is None
     assert run(lambda conn: offers.bought_line(conn, offer, "902")) is None
+    assert run(lambda conn: offers.bought_line(conn, offer, "903")) is None
 
 
 def test_what_is_asked_about_no_more_is_found_by_its_time(run: Run[Any]) -> None:
