@@ -60,7 +60,8 @@ class Turn:
     again: bool = False
 
 
-_MAKING = (OfferState.WAITING, OfferState.INTENDED, OfferState.UNKNOWN)
+MAKING = (OfferState.WAITING, OfferState.INTENDED, OfferState.UNKNOWN)
+"""The states of one that is not certainly there: nobody was told of it."""
 _NOT_ENDED = (OfferWord.UNSENT, OfferWord.UNKNOWN, OfferWord.REFUSED)
 
 
@@ -70,7 +71,7 @@ def turn(state: OfferState, word: OfferWord, *, recalled: bool, proven: bool) ->
     `recalled` says that it is not wanted any more, `proven` that what was not found now is not there at all. A word
     that does not fit, such as one that is told twice, changes nothing.
     """
-    if state in _MAKING:
+    if state in MAKING:
         return _made(state, word, recalled=recalled, proven=proven)
     if state is OfferState.WITHDRAWING:
         return _withdrawn(word)

@@ -60,6 +60,10 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
             title="Private sale refused",
             sentence="{account}: {reason}; the channel is opened for those who wait instead",
         ),
+        "private_sale_stays": Words(
+            title="Private sale cannot be ended",
+            sentence="{account}, entry {entry}: {reason}; its units stay held until it is ended there",
+        ),
         "oversell": Words(title="Oversold", sentence="{sku}: {units} more sold than there are"),
         "desk_down": Words(title="Desk down", sentence="{desk} cannot be reached: {reason}"),
         "ticket_refused": Words(
@@ -119,6 +123,10 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
         "private_sale": Words(
             title="個別販売の拒否",
             sentence="{account}：{reason}。お待ちの方のために、代わりにチャネルで公開します",
+        ),
+        "private_sale_stays": Words(
+            title="個別販売を終了できません",
+            sentence="{account}、番号{entry}：{reason}。チャネルで終了するまで数量は確保されたままです",
         ),
         "no_ship_date": Words(title="出荷予定日なしの注文", sentence="{account}：{count}件、先頭は{order}（{reason}）"),
         "notice": Words(title="チャネルからの連絡", sentence="{account}：{text}"),

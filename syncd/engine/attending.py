@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from syncd.core.terms import SECOND_US, AccountId, Instant
 from syncd.engine.holding import close_bought
-from syncd.engine.offers import give_up, open_late
+from syncd.engine.offers import free_abandoned, give_up, open_late
 from syncd.engine.plant import Plant
 from syncd.engine.promising import announce, repromise
 from syncd.engine.replan import replan
@@ -137,7 +137,12 @@ def _open_late(work: Work, size: int) -> bool:
     return open_late(work, limit=size)
 
 
-STEPS: Final[tuple[Step, ...]] = (_assign, _open, _end_holds, _open_late, repromise, announce)
+def _free_abandoned(work: Work, size: int) -> bool:
+    """Free what is kept by private sales of accounts that are not there any more."""
+    return free_abandoned(work, limit=size)
+
+
+STEPS: Final[tuple[Step, ...]] = (_assign, _open, _end_holds, _open_late, _free_abandoned, repromise, announce)
 """What is done in turn."""
 
 

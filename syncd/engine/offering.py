@@ -15,13 +15,13 @@ from syncd.core.offers import OfferState, OfferWord
 from syncd.core.terms import SECOND_US, AccountId, Instant
 from syncd.core.waitlist import OfferFact
 from syncd.engine.channels import Account, Roster
-from syncd.engine.offers import MARGIN_US, note_sent
+from syncd.engine.offer_effects import MARGIN_US, note_sent
 from syncd.engine.plant import Plant
 from syncd.engine.replan import replan
 from syncd.engine.timing import nap
 from syncd.engine.work import Work
 from syncd.sdk import features
-from syncd.sdk.errors import ChannelError, ProtocolError, RejectedError, TransientError
+from syncd.sdk.errors import AuthError, ChannelError, ProtocolError, RejectedError, TransientError
 from syncd.sdk.features import OfferRequest, PrivateSale
 from syncd.store import accounts, offers
 from syncd.store.offers import Offer
@@ -49,6 +49,9 @@ class Said:
     order_id: str = ""
     reason: str = ""
     again_s: float = 0.0
+
+
+_OFF: Final = Said(word=OfferWord.REFUSED, reason="private sales are switched off")
 
 
 def private_accounts(roster: Roster) -> frozenset[AccountId]:
@@ -98,13 +101,15 @@ class Offering:
         """Do what is due for one, and have what the channel said decided before the next."""
         plant = self._plant
         if offer.state is OfferState.WAITING:
-            request = await plant.store.write(lambda conn: self._intend(conn, offer.key))
-            if request is None:
+            wanted = self._account.name in plant.house.waiting.private
+            request = await plant.store.write(lambda conn: self._intend(conn, offer.key)) if wanted else None
+            if wanted and request is None:
                 return 0
-            sent_at, said = plant.clock.now(), await self._make(request)
+            sent_at, said = plant.clock.now(), _OFF if request is None else await self._make(request)
         else:
+            # What is still intended here was sent, and the answer could not be stored.
             sent_at = plant.clock.now()
-            said = await (self._find(offer) if offer.state is OfferState.UNKNOWN else self._withdraw(offer))
+            said = await (self._withdraw(offer) if offer.state is OfferState.WITHDRAWING else self._find(offer))
         self._log(offer, said)
         fact = OfferFact(
             account=self._account.name,
@@ -166,6 +171,8 @@ class Offering:
         try:
             async with asyncio.timeout(CALL_S):
                 found = await self._channel.withdraw_offer(offer.offer_id)
+        except (RejectedError, AuthError) as error:
+            return Said(word=OfferWord.REFUSED, reason=str(error)[:200])
         except (ChannelError, TimeoutError) as error:
             return _failed(error)
         return Said(word=_ENDS[found.end], order_id=found.order_id)

@@ -12,24 +12,28 @@ from dataclasses import dataclass
 from typing import Final
 
 from syncd.core.facts import AccountState
-from syncd.core.offers import OfferState, OfferWord, Sequel, turn
+from syncd.core.offers import MAKING, OfferState, OfferWord, Sequel, turn
 from syncd.core.restock import event_of
 from syncd.core.retry import RetryRule, delay_s
-from syncd.core.shown import Effect
-from syncd.core.terms import SECOND_US, AccountId, Instant, OrderLine, SkuId, Span
+from syncd.core.terms import SECOND_US, AccountId, Instant, SkuId, Span
 from syncd.core.tickets import EventId, MessageKind, TicketState
 from syncd.core.waitlist import OfferFact
 from syncd.engine.holding import close_bought, lift, lift_all
 from syncd.engine.moving import moment, take_back, tell
+from syncd.engine.offer_effects import (
+    MARGIN_US,
+    lapse_of,
+    note,
+    note_bought,
+    note_leaving,
+    strike,
+)
 from syncd.engine.work import SERVE, Hint, Work
 from syncd.store import changes, listings, offers, tickets, waiting
-from syncd.store.history import NewEffect
 from syncd.store.listings import Listing
 from syncd.store.offers import Offer
 from syncd.store.waiting import Entry, Hold
 
-MARGIN_US: Final = 3_600 * SECOND_US
-"""How much longer than the customer is told a channel keeps the units: who began to pay in time is served."""
 PROOF_US: Final = 600 * SECOND_US
 """How long a private sale is looked for whose answer was lost: a search may be behind by some minutes."""
 GIVE_UP_US: Final = 900 * SECOND_US
@@ -39,6 +43,12 @@ UNNAMED: Final = "-"
 """Stands for the order that came of one where the channel does not say which it is."""
 BEATEN: Final = "beaten"
 LEFT: Final = "left"
+LATE: Final = "late"
+"""It was found when most of its time was over already: nobody was told of it."""
+_IN_LINE_AGAIN: Final = {
+    BEATEN: "a paid order took the units that were held",
+    LATE: "the private sale was found too late",
+}
 
 
 # --- whom one is made for ------------------------------------------------------------------------------------------
@@ -85,39 +95,14 @@ def open_late(work: Work, *, limit: int) -> bool:
     return bool(found)
 
 
-# --- what a listing shows of it ------------------------------------------------------------------------------------
-
-
-def listings_of(work: Work, offer: Offer) -> list[Listing]:
-    """Return the listings of which a channel may take its units, as with a line of an order."""
-    wanted = (offer.account, offer.remote_id)
-    found = [x for x in listings.by_remotes(work.conn, {wanted}) if (x.account, x.ref.remote_id) == wanted]
-    return work.keep(found)
-
-
-def note(work: Work, offer: Offer, name: str, *, units: int, span: Span, maybe: bool = False) -> None:
-    """Note a change that a private sale makes, or may make, to what its listing shows; a repeat replaces the first."""
-    rules = work.house.rules.get(offer.account)
-    where = listings_of(work, offer)
-    if rules is None:
-        return
-    latest = None if span.latest is None else span.latest + rules.skew_us
-    wide = Span(earliest=span.earliest - rules.skew_us, latest=latest)
-    for listing in where:
-        effect = Effect(quantity=units, span=wide, maybe=maybe or len(where) > 1)
-        work.effects.append(NewEffect(listing_id=listing.id, reference=f"offer:{offer.id}:{name}", effect=effect))
-        work.stir(listing)
-
-
-def strike(work: Work, offer: Offer, name: str) -> None:
-    """Take back a change that was thought possible and never came."""
-    at = offer.created_at
-    note(work, offer, name, units=0, span=Span(earliest=at, latest=at))
-
-
-def note_sent(work: Work, offer: Offer) -> None:
-    """Note that it is sent from now on: its units may go at any time."""
-    note(work, offer, "take", units=-offer.units, span=Span(earliest=work.now, latest=None))
+def free_abandoned(work: Work, *, limit: int) -> bool:
+    """Free units of accounts that are not there any more, once the channel keeps them no longer; say whether any."""
+    found = offers.abandoned(work.conn, known=work.house.rules, before=work.now - MARGIN_US, limit=limit)
+    for offer in found:
+        offer.cause = offer.cause or LATE
+        _end(work, offer)
+        _follow(work, offer, Sequel.RELEASE)
+    return bool(found)
 
 
 # --- what the channel said -----------------------------------------------------------------------------------------
@@ -129,6 +114,8 @@ def take_offer(work: Work, fact: OfferFact) -> None:
     if offer is None:
         return
     before, sent_at = offer.state, offer.created_at if offer.sent_at is None else offer.sent_at
+    if fact.word is OfferWord.MADE and before in MAKING and _is_late(work, offer):
+        offer.cause = offer.cause or LATE
     proven = fact.sent_at >= sent_at + PROOF_US + _effect_us(work, offer)
     found = turn(offer.state, fact.word, recalled=bool(offer.cause), proven=proven)
     offer.state = found.state
@@ -146,6 +133,13 @@ def take_offer(work: Work, fact: OfferFact) -> None:
     work.hints.update({(offer.account, Hint.OFFER), SERVE})
 
 
+def _is_late(work: Work, offer: Offer) -> bool:
+    """Say whether less than half of the time is left in which the customer was to buy."""
+    if offer.until is None or offer.sent_at is None:
+        return False
+    return offer.until - work.now < (offer.until - offer.sent_at) // 2
+
+
 def _effect_us(work: Work, offer: Offer) -> int:
     rules = work.house.rules.get(offer.account)
     return 0 if rules is None else rules.effect_us
@@ -155,10 +149,18 @@ def _again(work: Work, offer: Offer, fact: OfferFact) -> None:
     """Let what was tried be tried again; what was certainly not sent took nothing."""
     offer.attempts += 1
     offer.reason = fact.reason
+    if fact.word is OfferWord.REFUSED:
+        work.alarm("private_sale_stays", offer.key, account=offer.account, entry=offer.entry_id, reason=fact.reason)
     asked = fact.again_s or None
     offer.due_at = work.now + int(delay_s(offer.attempts, rule=RULE, retry_after_s=asked, draw=0.0) * SECOND_US)
     if offer.state is OfferState.WAITING:
         strike(work, offer, "take")
+    lapse = lapse_of(offer)
+    if offer.state is OfferState.UNKNOWN and lapse is not None:
+        if work.now < lapse:
+            offer.due_at = min(offer.due_at, lapse)
+        else:
+            note(work, offer, "give", units=offer.units, span=Span(earliest=lapse, latest=None), maybe=True)
 
 
 def _note_word(work: Work, offer: Offer, fact: OfferFact, made: Span) -> None:
@@ -168,24 +170,29 @@ def _note_word(work: Work, offer: Offer, fact: OfferFact, made: Span) -> None:
             offer.attempts, offer.reason, offer.due_at = 0, "", work.now
             note(work, offer, "take", units=-offer.units, span=made)
             if offer.state is OfferState.WITHDRAWING:
-                _note_leaving(work, offer)
+                note_leaving(work, offer)
         case OfferWord.REFUSED | OfferWord.ABSENT | OfferWord.UNSENT:
             offer.reason = fact.reason
             strike(work, offer, "take")
+            strike(work, offer, "give")
         case OfferWord.WITHDRAWN:
-            note(work, offer, "give", units=offer.units, span=Span(earliest=fact.sent_at, latest=fact.answered_at))
+            lapse = lapse_of(offer)
+            since = fact.sent_at if lapse is None else min(fact.sent_at, lapse)
+            note(work, offer, "give", units=offer.units, span=Span(earliest=since, latest=fact.answered_at))
         case OfferWord.GONE:
             since = offer.answered_at or made.earliest
             note(work, offer, "give", units=offer.units, span=Span(earliest=since, latest=fact.answered_at))
         case OfferWord.BOUGHT:
             offer.order_id = fact.order_id or UNNAMED
-            strike(work, offer, "give")
+            note_bought(work, offer, at=fact.answered_at)
         case OfferWord.UNKNOWN:
             pass
 
 
 def _end(work: Work, offer: Offer) -> None:
     offer.state, offer.ended_at = OfferState.ENDED, work.now
+    if offer.cause:
+        work.calm("private_sale_stays", offer.key)
     offers.save(work.conn, [offer])
 
 
@@ -240,13 +247,13 @@ def _release(work: Work, offer: Offer, entry: Entry | None) -> None:
     lift_all(work, holds, cause=offer.cause)
     if entry is None or entry.closed_at is not None or entry.order_row is not None:
         return
-    if offer.cause != BEATEN:
+    if offer.cause not in _IN_LINE_AGAIN:
         close_bought(work, {entry.id}, reason=offer.cause)
         return
     needs = waiting.needs_of(work.conn, [entry.id]).get(entry.id, {})
     for sku_id, units in kept.items():
         waiting.set_units(work.conn, sku_id, {entry.id: needs.get(sku_id, 0) + units})
-    take_back(work, [entry], why="a paid order took the units that were held")
+    take_back(work, [entry], why=_IN_LINE_AGAIN[offer.cause])
 
 
 def _await_order(work: Work, offer: Offer) -> None:
@@ -277,18 +284,11 @@ def recall(work: Work, offer: Offer, *, cause: str) -> bool:
         return False
     if offer.state is OfferState.OPEN:
         offer.state, offer.attempts, offer.due_at = OfferState.WITHDRAWING, 0, work.now
-        _note_leaving(work, offer)
+        note_leaving(work, offer)
     offers.save(work.conn, [offer])
     offers.set_until(work.conn, offer.key, None)
     work.hints.add((offer.account, Hint.OFFER))
     return True
-
-
-def _note_leaving(work: Work, offer: Offer) -> None:
-    """Note that its units may come back at any time from now on, or have come by its own end."""
-    end = None if offer.until is None else offer.until + MARGIN_US
-    since = work.now if end is None else min(work.now, end)
-    note(work, offer, "give", units=offer.units, span=Span(earliest=since, latest=None))
 
 
 def give_up(work: Work, holds: Collection[Hold], *, cause: str) -> set[int]:
@@ -307,14 +307,12 @@ def recall_of(work: Work, holds: Iterable[Hold], *, cause: str) -> None:
 
 
 def standing(work: Work, holds: Sequence[Hold]) -> list[Hold]:
-    """Return the holds without those of private sales that are not wanted any more: their units leave anyway."""
+    """Return the holds that an order may take: not of private sales that are bought, or not wanted any more."""
     known = offers.by_keys(work.conn, {hold.reference for hold in holds if hold.reference})
-    return [hold for hold in holds if not (hold.reference in known and is_leaving(known[hold.reference]))]
-
-
-def is_leaving(offer: Offer) -> bool:
-    """Say whether a private sale is being ended."""
-    return bool(offer.cause) and offer.state is not OfferState.ENDED
+    spoken_for = {
+        key for key, one in known.items() if one.order_id or (one.cause and one.state is not OfferState.ENDED)
+    }
+    return [hold for hold in holds if hold.reference not in spoken_for]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -357,13 +355,6 @@ def is_ours(offer: Offer | None, order_id: str) -> bool:
     return offer.state is not OfferState.ENDED or offer.order_id in (order_id, UNNAMED)
 
 
-def note_order(work: Work, offer: Offer, line: OrderLine, *, at: Span) -> None:
-    """Note what an order takes beyond its private sale, or leaves of it: a person may have changed its units."""
-    more = line.quantity - offer.units
-    if line.remote_id == offer.remote_id and more:
-        note(work, offer, "order", units=-more, span=at, maybe=True)
-
-
 def redeem(work: Work, bought: Iterable[tuple[str, str]]) -> None:
     """Let orders, by the key of their private sale and their own id, take its units and be the order of its entry."""
     pairs = list(bought)
@@ -372,18 +363,17 @@ def redeem(work: Work, bought: Iterable[tuple[str, str]]) -> None:
         offer = known.get(key)
         line = None if offer is None else offers.bought_line(work.conn, offer, order_id)
         if offer is not None and line is not None:
-            _buy(work, offer, order_id)
+            _buy(work, offer, order_id, line)
             _link(work, offer, line)
 
 
-def _buy(work: Work, offer: Offer, order_id: str) -> None:
+def _buy(work: Work, offer: Offer, order_id: str, line: offers.BoughtLine) -> None:
     if not is_ours(offer, order_id):
         return  # it was ended, or bought by another order: this one is as any other
     if offer.state in (OfferState.INTENDED, OfferState.UNKNOWN):
         sent_at = offer.created_at if offer.sent_at is None else offer.sent_at
         note(work, offer, "take", units=-offer.units, span=Span(earliest=sent_at, latest=work.now))
-    if offer.state is OfferState.WITHDRAWING:
-        strike(work, offer, "give")
+    note_bought(work, offer, at=line.ordered_at)
     changes.stop(work.conn, [offer.entry_id], event=offer.event, reason="bought", now=work.now)
     offer.order_id = order_id
     if offer.state is not OfferState.ENDED:

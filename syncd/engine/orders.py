@@ -12,7 +12,7 @@ from syncd.core.ledger import Comparison, MovementKind, Posting, Standing, compa
 from syncd.core.shown import Effect, spent
 from syncd.core.suspects import Missing, explained
 from syncd.core.terms import AccountId, CancelledBy, Give, OrderLine, OrderSnapshot, SkuId, Span
-from syncd.engine import adopting, offers
+from syncd.engine import adopting, offer_effects, offers
 from syncd.engine.demand import Sold
 from syncd.engine.placing import OrderShelf, Stated
 from syncd.engine.replan import sold_here
@@ -39,10 +39,12 @@ class _Change:
     known: KnownOrder | None
     offer: Offer | None = None
 
-    @property
-    def ours(self) -> bool:
-        """Say whether its units were taken off the channel's listing already, by the private sale that it comes of."""
-        return offers.is_ours(self.offer, self.order.order_id)
+    def sold_privately(self, line: OrderLine | None) -> Offer | None:
+        """Return the private sale that took the units of a line off the channel's listing already."""
+        if line is None or self.offer is None or not offers.is_ours(self.offer, self.order.order_id):
+            return None
+        reserved = offer_effects.is_reserved(self.offer, line, ordered_at=self.order.ordered_at)
+        return self.offer if reserved else None
 
     def quantity_before(self, line_id: str) -> int:
         """Return how many units the line had, 0 when it is new."""
@@ -140,10 +142,11 @@ def _apply(work: Work, change: _Change, shelf: OrderShelf) -> None:
     for posting in found.postings:
         at = order.ordered_at if posting.kind is MovementKind.COMMIT else order.read_at
         work.post(posting, source=account, at=at)
-        if posting.kind is MovementKind.COMMIT and not change.ours:
+        line = lines.get(_line_of(order, posting))
+        if posting.kind is MovementKind.COMMIT and change.sold_privately(line) is None:
             before = work.bought.get((account, posting.sku_id), 0)
             work.bought[account, posting.sku_id] = before + posting.committed
-            _consume(work, account, posting, lines.get(_line_of(order, posting)))
+            _consume(work, account, posting, line)
     if change.offer is not None and found.standing is not Standing.IGNORED:
         work.redeemed.append((order.offer, order.order_id))
     rules = work.house.rules.get(account)
@@ -269,14 +272,15 @@ def _note_effects(work: Work, rules: Rules, change: _Change, line: OrderLine, wh
     """Note that the channel took these units off its own listing, and gave some back; a repeat changes nothing."""
     stem = f"{change.order.order_id}:{line.line_id}"
     before = change.quantity_before(line.line_id)
-    takes = [] if line.take is None or change.ours else list(_takes(change.order, line, line.take, before))
-    if change.ours and change.offer is not None and line.take is not None:
-        offers.note_order(work, change.offer, line, at=line.take)
-    # What reserved the units of a private sale that is not ours, and whether anything did, nobody knows.
-    doubtful = bool(change.order.offer) or len(where) > 1
+    offer = change.sold_privately(line)
+    takes = [] if line.take is None or offer is not None else list(_takes(change.order, line, line.take, before))
+    if offer is not None and line.take is not None:
+        offer_effects.note_order(work, offer, line, at=line.take)
+    # Whether the units of a private sale that is not ours, or of what was added to one, were reserved nobody knows.
+    doubtful = bool(change.order.offer) or offer_effects.may_come_of_one(work, change.account, line)
     for listing in where:
         for name, units, span in takes:
-            _note(work, rules, listing, f"{stem}:take{name}", units=-units, span=span, maybe=doubtful)
+            _note(work, rules, listing, f"{stem}:take{name}", units=-units, span=span, maybe=doubtful or len(where) > 1)
         for give in line.gives:
             name = f"{stem}:give:{give.give_id}"
             since = give.span.earliest - rules.skew_us

@@ -46,6 +46,7 @@ KINDS: Final = frozenset(
         "authorisation_ends",
         "cancel_wish",
         "private_sale",
+        "private_sale_stays",
         "escalated",
     }
 )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, bindparam, exists, func, literal_column, select, update
 
-from syncd.core.offers import OfferState
+from syncd.core.offers import MAKING, OfferState
 from syncd.core.terms import AccountId, Instant, ListingRef, SkuId
 from syncd.core.tickets import EventId
 from syncd.store.rows import OrderLineRow, OrderRow
@@ -22,7 +22,8 @@ _HOLD = table(HoldRow)
 _O, _H = _OFFER.c, _HOLD.c
 # In the words of the partial index, without a parameter, so that it is used.
 _STANDS = _O.state != literal_column("'ended'")
-_MAKING: Final = (OfferState.WAITING.value, OfferState.INTENDED.value, OfferState.UNKNOWN.value)
+_MAKING: Final = tuple(state.value for state in MAKING)
+_ASKED: Final = (OfferState.INTENDED.value, OfferState.UNKNOWN.value, OfferState.WITHDRAWING.value)
 
 
 @dataclass(slots=True)
@@ -76,7 +77,13 @@ _LEAVING = (
     .where(Among(_H.sku_id, "ids"), _H.ended_at.is_(None), _STANDS, _O.cause != bindparam("none"))
     .group_by(_H.sku_id)
 )
-_ANY = select(exists(select(_O.id).where(_STANDS)))
+_SOLD_BY = select(
+    exists(
+        select(_O.id).where(
+            _STANDS, _O.account == bindparam("account"), _O.remote_id == bindparam("remote_id"), _O.offer_id != ""
+        )
+    )
+)
 
 
 def add(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -88,15 +95,19 @@ def add(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _load(conn: Connection, query: Select[Any], values: Mapping[str, Any]) -> list[Offer]:
-    found = [Offer(*row) for row in fetch_all(conn, query, values)]
+    return _made_of(fetch_all(conn, query, values))
+
+
+def _made_of(rows: Iterable[Sequence[Any]]) -> list[Offer]:
+    found = [Offer(*row) for row in rows]
     for offer in found:
         offer.state = OfferState(offer.state)
     return found
 
 
-def any_stands(conn: Connection) -> bool:
-    """Say whether there is any that is not ended."""
-    return bool(fetch_all(conn, _ANY, {})[0][0])
+def sells(conn: Connection, account: AccountId, remote_id: str) -> bool:
+    """Say whether there is a private sale of an offer's units that somebody can buy, or could a moment ago."""
+    return bool(fetch_all(conn, _SOLD_BY, {"account": account, "remote_id": remote_id})[0][0])
 
 
 def by_keys(conn: Connection, keys: Collection[str]) -> dict[str, Offer]:
@@ -126,6 +137,12 @@ def next_due(conn: Connection, account: AccountId) -> Instant | None:
 def late(conn: Connection, *, before: Instant, limit: int) -> list[Offer]:
     """Return private sales that were to be made by then and were not sent yet."""
     return _load(conn, _LATE, {"state": OfferState.WAITING.value, "before": before, "most": limit})
+
+
+def abandoned(conn: Connection, *, known: Iterable[AccountId], before: Instant, limit: int) -> list[Offer]:
+    """Return private sales on no known account that nobody asks about any more, and that were to end by then."""
+    query = _OFFERS.where(_STANDS, _O.state.in_(_ASKED), _O.until <= before, _O.account.not_in(sorted(known)))
+    return _made_of(conn.execute(query.limit(limit)))
 
 
 def leaving(conn: Connection, sku_ids: Collection[SkuId]) -> dict[SkuId, int]:
@@ -181,10 +198,10 @@ def recover(conn: Connection, account: AccountId) -> int:
 
 
 def assign(conn: Connection, keys: Mapping[int, str]) -> None:
-    """Let the open holds of entries belong to private sales, by entry; nothing shows them from now on."""
+    """Let the open holds of entries belong to private sales, by entry: shown nowhere, and for as long as it takes."""
     for entry_id, key in keys.items():
         mine = (_H.entry_id == entry_id, _H.ended_at.is_(None))
-        conn.execute(update(_HOLD).where(*mine).values(account="", reference=key))
+        conn.execute(update(_HOLD).where(*mine).values(account="", reference=key, until=None))
 
 
 def disband(conn: Connection, key: str, *, account: str, until: Instant) -> None:
@@ -208,13 +225,19 @@ class BoughtLine:
     order_row: int
     line_id: str
     number: str
+    ordered_at: Instant
 
 
 def bought_line(conn: Connection, offer: Offer, order_id: str) -> BoughtLine | None:
-    """Return the line of an order that came of a private sale, None where the order is not known."""
+    """Return the line of an order that came of a private sale, None where the order is not known.
+
+    A line in quarantine is none yet: it has committed nothing, and the units of the private sale stay held for it.
+    """
     line, order = table(OrderLineRow).c, table(OrderRow).c
-    query = select(order.id, line.line_id, order.number).join(table(OrderLineRow), line.order_id == order.id)
+    query = select(order.id, line.line_id, order.number, order.ordered_at).join(
+        table(OrderLineRow), line.order_id == order.id
+    )
     query = query.where(order.account == offer.account, order.remote_id == order_id, ~order.ignored)
-    query = query.where(line.remote_id == offer.remote_id).order_by(line.line_id).limit(1)
+    query = query.where(line.remote_id == offer.remote_id, line.sku_id.is_not(None)).order_by(line.line_id).limit(1)
     row = conn.execute(query).one_or_none()
-    return None if row is None else BoughtLine(order_row=row[0], line_id=row[1], number=row[2])
+    return None if row is None else BoughtLine(order_row=row[0], line_id=row[1], number=row[2], ordered_at=row[3])

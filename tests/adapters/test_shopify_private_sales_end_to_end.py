@@ -252,7 +252,8 @@ async def at_rest(shop: Shop) -> None:
     assert shelf.available >= 0, "a unit is promised twice"
     assert shop.stock == (shelf.available or min(0, shop.stock[0]), 0, shelf.committed)
     assert {draft.status for draft in shop.stage.shop.shop.drafts.by_id.values()} <= {"COMPLETED"}
-    assert await shop.world.plant.store.read(offers.any_stands) is False
+    made = await shop.world.plant.store.read(lambda conn: offers.of_entries(conn, range(1, 500)))
+    assert {offer.state.value for offer in made.values()} <= {"ended"}
     told = Counter(link for letter in shop.letters() for link in re.findall(r"https://\S+/invoices/\S+", letter))
     assert max(told.values(), default=1) == 1, "a link was told twice"
     await shop.nothing_odd()

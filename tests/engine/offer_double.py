@@ -27,7 +27,10 @@ class Private:
 
 @dataclass
 class Selling(Double):
-    """A channel with private sales. `ends` are how the next calls to make one end; `deaf` loses answers by chance."""
+    """A channel with private sales. `ends` are how the next calls to make one end; `deaf` loses answers by chance.
+
+    `keeps` refuses to end any.
+    """
 
     private: dict[str, Private] = field(default_factory=dict)
     ends: list[str] = field(default_factory=list)
@@ -38,6 +41,7 @@ class Selling(Double):
     away: bool = False
     sells_privately: bool = True
     names_orders: bool = True
+    keeps: bool = False
 
     @property
     def profile(self) -> Profile:
@@ -102,6 +106,8 @@ class Selling(Double):
         if self.away:
             raise TransientError("no connection", sent=False)
         made = self.private[offer_id]
+        if self.keeps:
+            raise RejectedError("a draft of somebody else")
         if made.order_id:
             return Withdrawn(end=Withdrawal.BOUGHT, order_id=made.order_id if self.names_orders else "")
         if not made.open:

@@ -12,7 +12,7 @@ import pytest
 
 from syncd.core.facts import AccountFact, AccountState, HintFact, MoveFact, MoveRow, SkuFact, SkuRow, StockMove
 from syncd.core.offers import OfferState, OfferWord
-from syncd.core.terms import SECOND_US, AccountId, Location, Sku
+from syncd.core.terms import SECOND_US, AccountId, Location, Sku, Span
 from syncd.core.tickets import DeskId, MessageKind, TicketState
 from syncd.core.waitlist import CorrectionFact, DeskFact, HoldFact, LeaveFact, OfferFact, WaitFact, WaitRow
 from syncd.engine.rules import WaitRules
@@ -442,6 +442,27 @@ def test_who_leaves_frees_the_unit_once_it_is_withdrawn(tell: Callable[..., Any]
     tell(story)
 
 
+def test_one_that_cannot_be_ended_is_told(tell: Callable[..., Any]) -> None:
+    """While the channel refuses to end a private sale its units stay held, and a person knows why."""
+
+    async def story(world: World, one: Selling, desk: DeskDouble) -> None:
+        await sign_up(world, "a")
+        await receive(world, 1)
+        await asyncio.sleep(60)
+        one.keeps = True
+        await world.say(LeaveFact(ids=(1,)))
+        await asyncio.sleep(400)
+        assert (await states(world), (await world.shelf("A-1")).held) == (["withdrawing"], 1)
+        found = [alert.text for alert in await world.plant.store.read(alerts.standing)]
+        assert found == ["account one, entry 1, reason a draft of somebody else"]
+        one.keeps = False
+        await asyncio.sleep(600)
+        assert (await states(world), (await world.shelf("A-1")).held) == (["ended"], 0)
+        assert await world.plant.store.read(alerts.standing) == []
+
+    tell(story)
+
+
 @pytest.mark.parametrize("bought", [True, False])
 def test_a_person_ends_a_hold(tell: Callable[..., Any], bought: bool) -> None:
     """A hold that a person gives up is free once it is withdrawn; one that was bought otherwise is gone at once."""
@@ -512,6 +533,65 @@ def test_bought_for_another_number_of_units(tell: Callable[..., Any], units: int
         shelf = await world.shelf("A-1")
         assert (shelf.on_hand, shelf.committed, shelf.held) == (6, units, 0)
         assert numbers(world) == {"one": 6 - units, "two": 6 - units}
+
+    tell(story)
+
+
+def test_what_is_added_to_its_order_is_taken_as_of_any(tell: Callable[..., Any]) -> None:
+    """A line that a person adds to the order takes units of its own listing, and is no sale that nobody told of."""
+
+    async def story(world: World, one: Selling, desk: DeskDouble) -> None:
+        await world.say(SkuFact(rows=(SkuRow(sku=Sku("B-1")),)))
+        one.list("B-1", 5)
+        await world.say(HintFact(account=ONE, catalogue=True))
+        await asyncio.sleep(400)
+        await world.count(b_1=5)
+        await sign_up(world, "a")
+        await receive(world, 1)
+        await asyncio.sleep(60)
+        name = one.pay("D1")
+        assert name is not None
+        await asyncio.sleep(60)
+        now, order = world.plant.clock.now(), one.placed[name].order
+        ref = next(ref for ref, sku in one.skus.items() if sku == "B-1")
+        one.set(ref, 3, "person")
+        (line,) = order.lines
+        added = replace(line, line_id="2", remote_id=ref.remote_id, remote_sku="B-1", quantity=2)
+        taken = replace(added, take=Span(earliest=now, latest=now + SECOND_US))
+        one.place(replace(order, version=now, read_at=now, lines=(line, taken)))
+        await asyncio.sleep(400)
+        assert [(await world.shelf(sku)).committed for sku in ("A-1", "B-1")] == [1, 2]
+        assert one.numbers[ref] == 3
+        await nothing_odd(world)
+
+    tell(story)
+
+
+def test_what_is_bought_is_not_taken_by_another_order(tell: Callable[..., Any]) -> None:
+    """While the order of a bought private sale is on its way its units are that customer's, whoever lacks some."""
+
+    async def story(world: World, one: Selling, desk: DeskDouble) -> None:
+        await sign_up(world, "a")
+        await receive(world, 1)
+        await asyncio.sleep(HOLD_S)
+        name = one.pay("D1")
+        assert name is not None
+        late = one.placed.pop(name)
+        await asyncio.sleep(120)
+        assert await states(world) == ["ended"]
+        two = world.doubles["two"]
+        ref = next(iter(two.numbers))
+        two.set(ref, 1, "person")
+        assert two.buy(ref, 1) is not None
+        await asyncio.sleep(60)
+        assert (await world.shelf("A-1")).held == 1
+        assert "told_in_vain" not in {alert.kind for alert in await world.plant.store.read(alerts.standing)}
+        one.placed[name] = replace(late, told_at=world.plant.clock.now())
+        await asyncio.sleep(120)
+        shelf = await world.shelf("A-1")
+        assert (shelf.committed, shelf.held) == (2, 0)
+        first = (await entries(world))[0]
+        assert (first.state, first.order_number) == (TicketState.RESTOCKED, f"#{name}")
 
     tell(story)
 
@@ -664,3 +744,47 @@ def test_the_link_is_in_no_text(tell: Callable[..., Any], capsys: pytest.Capture
     printed = capsys.readouterr()
     assert "offer.made" in printed.out + printed.err
     assert LINK not in printed.out + printed.err
+
+
+@pytest.mark.parametrize("restore", [True, False])
+def test_its_order_that_was_cancelled_before_it_was_told(tell: Callable[..., Any], restore: bool) -> None:
+    """Bought and cancelled before anybody told of it, it is over, and its units are as after any cancel."""
+
+    async def story(world: World, one: Selling, desk: DeskDouble) -> None:
+        await sign_up(world, "a")
+        await receive(world, 3)
+        await asyncio.sleep(60)
+        name = one.pay("D1")
+        assert name is not None
+        one.cancel(name, restore=restore)
+        await asyncio.sleep(HOLD_S + 400)
+        shelf = await world.shelf("A-1")
+        assert (shelf.committed, shelf.held) == (0, 0)
+        assert numbers(world) == {"one": 3, "two": 3}
+        assert await believed(world) == (3, 3)
+        await nothing_odd(world)
+
+    tell(story)
+
+
+@pytest.mark.parametrize("stock", [1, 3])
+def test_an_order_that_does_not_say_what_it_comes_of(tell: Callable[..., Any], stock: int) -> None:
+    """Where the channel does not name the private sale in its order, the end of it does: nothing is sold twice."""
+
+    async def story(world: World, one: Selling, desk: DeskDouble) -> None:
+        await sign_up(world, "a")
+        await receive(world, stock)
+        await asyncio.sleep(60)
+        name = one.pay("D1")
+        assert name is not None
+        late = one.placed[name]
+        one.placed[name] = replace(late, order=replace(late.order, offer=""))
+        await asyncio.sleep(HOLD_S + 1000)
+        shelf = await world.shelf("A-1")
+        assert (shelf.committed, shelf.held) == (1, 0)
+        assert [entry.order_number for entry in await entries(world)] == [f"#{name}"]
+        shown = {name: max(0, number) for name, number in numbers(world).items()}
+        assert shown == {"one": stock - 1, "two": stock - 1}
+        await nothing_odd(world)
+
+    tell(story)

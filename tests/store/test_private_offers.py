@@ -80,16 +80,19 @@ def test_what_is_due_is_asked_for_by_account(run: Run[Any]) -> None:
 def test_one_that_is_ended_keeps_no_link(run: Run[Any]) -> None:
     """The link is there while it can be bought, by entry and event, and is forgotten at the end."""
     (offer,) = stored(run, 1)
-    assert run(offers.any_stands)
-    offer.state, offer.link = OfferState.OPEN, LINK
+    assert not run(lambda conn: offers.sells(conn, ONE, "r1"))
+    offer.state, offer.link, offer.offer_id = OfferState.OPEN, LINK, "77"
     run(lambda conn: offers.save(conn, [offer]))
+    assert run(lambda conn: offers.sells(conn, ONE, "r1"))
+    assert not run(lambda conn: offers.sells(conn, ONE, "r2"))
+    assert not run(lambda conn: offers.sells(conn, AccountId("two"), "r1"))
     assert run(lambda conn: offers.links(conn, [1, 2])) == {(1, EventId("e1")): LINK}
     assert LINK not in repr(offer)
     offer.state = OfferState.ENDED
     run(lambda conn: offers.save(conn, [offer]))
     assert run(lambda conn: offers.links(conn, [1])) == {}
     assert run(lambda conn: offers.of_entries(conn, [1]))[1].link == ""
-    assert not run(offers.any_stands)
+    assert not run(lambda conn: offers.sells(conn, ONE, "r1"))
 
 
 def test_what_the_last_run_sent_is_unknown(run: Run[Any]) -> None:
@@ -128,14 +131,35 @@ def test_the_line_that_was_bought_is_found(run: Run[Any]) -> None:
     """It is the line of the offered listing, in an order of the same account that counts."""
     order = OrderRow(account="one", remote_id="900", number="#1", read_at=1, ordered_at=1, recorded_at=1)
     other = OrderRow(account="one", remote_id="901", number="#2", read_at=1, ordered_at=1, recorded_at=1, ignored=True)
+    unmapped = OrderRow(account="one", remote_id="903", number="#3", read_at=1, ordered_at=1, recorded_at=1)
     lines = [
-        OrderLineRow(order_id=number, line_id=f"l{listing}", account="one", remote_id=listing, quantity=2)
-        for number in (1, 2)
+        OrderLineRow(order_id=number, line_id=f"l{listing}", account="one", remote_id=listing, quantity=2, sku_id=sku)
+        for number, sku in ((1, A), (2, A), (3, None))
         for listing in ("r0", "r1")
     ]
-    run(lambda conn: plant(conn, order, other, *lines))
+    run(lambda conn: plant(conn, order, other, unmapped, *lines))
     (offer,) = stored(run, 1)
     found = run(lambda conn: offers.bought_line(conn, offer, "900"))
-    assert found == BoughtLine(order_row=1, line_id="lr1", number="#1")
+    assert found == BoughtLine(order_row=1, line_id="lr1", number="#1", ordered_at=1)
     assert run(lambda conn: offers.bought_line(conn, offer, "901")) is None
     assert run(lambda conn: offers.bought_line(conn, offer, "902")) is None
+    assert run(lambda conn: offers.bought_line(conn, offer, "903")) is None
+
+
+def test_what_is_asked_about_no_more_is_found_by_its_time(run: Run[Any]) -> None:
+    """Abandoned are those that were asked about, on accounts that nobody knows, once they were to be over."""
+    found = stored(run, 1, 2, 3, 4)
+    states = (OfferState.UNKNOWN, OfferState.WITHDRAWING, OfferState.OPEN, OfferState.WITHDRAWING)
+    for offer, state in zip(found, states, strict=True):
+        offer.state, offer.until = state, 500
+    found[3].until = 501
+    run(lambda conn: offers.save(conn, found))
+
+    def abandoned(*known: str) -> list[str]:
+        names = [AccountId(name) for name in known]
+        rows = run(lambda conn: offers.abandoned(conn, known=names, before=500, limit=9))
+        return [offer.key for offer in rows]
+
+    assert abandoned() == ["k1", "k2"]
+    assert abandoned("two") == ["k1", "k2"]
+    assert abandoned("two", "one") == []
