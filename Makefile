@@ -23,6 +23,8 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-u
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 ARGS ?=
 PYTEST_ARGS ?=
+# One more than there are cores: many tests wait for a server or a clock.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(1 + (os.cpu_count() or 1))')
 SEEDS ?= 10000
 FRONTIER_SEEDS ?= 20
 BENCHES ?= $(patsubst tests/bench/%.py,%,$(shell grep -ls '^if __name__ ==' tests/bench/*.py))
@@ -43,7 +45,7 @@ demo: install
 	$(BIN)/syncd demo $(ARGS)
 
 test: install
-	$(BIN)/python -m pytest -n logical $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 check: install
 	$(BIN)/ruff check .

@@ -20,8 +20,14 @@ settings.load_profile("tests")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the slow tests: at the end, none of several workers is left with them alone."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Spread the slow tests, which mostly wait, over the first half: no worker has them all, and none comes last."""
+    slow = [item for item in items if item.get_closest_marker("slow") is not None]
+    others = [item for item in items if item.get_closest_marker("slow") is None]
+    apart = len(others) // (2 * len(slow) + 1)
+    spread: list[pytest.Item] = []
+    for place, item in enumerate(slow):
+        spread += [item, *others[place * apart : (place + 1) * apart]]
+    items[:] = [*spread, *others[len(slow) * apart :]]
 
 
 @pytest.fixture(autouse=True)

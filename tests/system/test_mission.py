@@ -185,7 +185,9 @@ async def waiting(syncd: UnitDaemon, desk: Remote, numbers: list[str]) -> list[s
     for number in short[:2]:
         await desk.post("/tickets", subject="いつ届きますか", text=f"注文番号 {number} です")
     await until(lambda: unopened(desk, short), what="each short order has a ticket", seconds=LONG_S)
-    return [held["ticket_id"] for held in await desk.get("/tickets") if held["order_number"] in short]
+    opened = [held["ticket_id"] for held in await desk.get("/tickets") if held["order_number"] in short]
+    await until(lambda: unheard(syncd, opened), what="syncd knows of each ticket", seconds=LONG_S)
+    return opened
 
 
 async def not_short(syncd: UnitDaemon, orders: int) -> str:
@@ -198,6 +200,11 @@ async def unopened(desk: Remote, short: list[str]) -> list[str]:
     held = await desk.get("/tickets")
     told = {one["order_number"] for one in held if (one["sku"], one["state"]) == (SKU, "pending")}
     return sorted(set(short) - told)
+
+
+async def unheard(syncd: UnitDaemon, opened: list[str]) -> list[str]:
+    """Return the tickets that syncd does not know of yet: one that it opened is known once the answer is decided."""
+    return sorted(set(opened) - {row["ticket_id"] for row in (await syncd.get("/tickets"))["rows"]})
 
 
 async def restock(syncd: UnitDaemon, shops: Mapping[str, Remote], desk: Remote, tickets: list[str]) -> None:
