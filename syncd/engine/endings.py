@@ -10,6 +10,7 @@ from syncd.core.retry import RetryRule, delay_s
 from syncd.core.terms import SECOND_US, AccountId, OutcomeKind
 from syncd.core.tickets import TicketId, TicketState, TicketStatus
 from syncd.core.waitlist import ChangeEnd, TicketOutcomeFact
+from syncd.engine.moving import catch_up
 from syncd.engine.work import SERVE, Hint, Work
 from syncd.store import changes, tickets, waiting
 from syncd.store.changes import Change, ChangeKind, ChangeState, Ended, NewChange
@@ -26,12 +27,14 @@ def take_ends(work: Work, fact: TicketOutcomeFact) -> None:
     found = changes.by_keys(work.conn, [end.key for end in fact.ends])
     pairs = [(found[end.key], end) for end in fact.ends if end.key in found and found[end.key].state in _OPEN]
     known = tickets.by_id(work.conn, [change.ticket_row for change, _ in pairs if change.ticket_row is not None])
-    changes.end(work.conn, [_ended(work, change, end, fact.again_s) for change, end in pairs])
+    ends = [_ended(work, change, end, fact.again_s) for change, end in pairs]
+    changes.end(work.conn, ends)
     applied = [(change, end) for change, end in pairs if end.kind is OutcomeKind.APPLIED]
     _note_applied(work, applied)
     _note_told(work, applied, known)
     for change, end in pairs:
         _follow_up(work, change, end, known)
+    catch_up(work, [change for (change, _), one in zip(pairs, ends, strict=True) if one.state not in _OPEN])
     work.hints.update({(AccountId(fact.desk), Hint.WRITE), SERVE})
 
 

@@ -10,7 +10,7 @@ from syncd.core.terms import SECOND_US, AccountId, Instant, Sku
 from syncd.core.tickets import EventId, MessageKind, TicketState
 from syncd.engine.work import SERVE, Hint, Work
 from syncd.store import changes, tickets, waiting
-from syncd.store.changes import Content, NewChange
+from syncd.store.changes import Change, ChangeKind, Content, NewChange
 from syncd.store.clockwork import Unheard, Waiter
 from syncd.store.titles import titles as titles_of
 from syncd.store.waiting import Entry
@@ -71,11 +71,16 @@ def tell(
     note: str = "",
     values: Mapping[int, Mapping[str, str]] | None = None,
 ) -> None:
-    """Have the tickets of entries changed for an event; without a ticket one is opened where there is a letter."""
+    """Have the tickets of entries changed for an event; without a ticket one is opened where there is a letter.
+
+    Where one is being opened for a short order, its new state is told on that one once it is there (`catch_up`).
+    """
     if not entries:
         return
     known = tickets.of_entries(work.conn, [entry.id for entry in entries])
     titles = titles_of(work.conn, {entry.sku_id for entry in entries})
+    without = [entry.id for entry in entries if state and entry.order_row is not None and not known.get(entry.id)]
+    opening = changes.opening_for(work.conn, without)
     new: list[NewChange] = []
     for entry in entries:
         words = letter_values(entry, *titles[entry.sku_id]) | dict((values or {}).get(entry.id, {}))
@@ -87,11 +92,23 @@ def tell(
             )
             for one in mine
         ]
-        if not mine and message is not None:
+        if not mine and message is not None and entry.id not in opening:
             new += _opening(work, entry, event, message, content)
     changes.add(work.conn, new, limit=work.house.waiting.most_messages, now=work.now)
     work.hints.update((AccountId(change.desk), Hint.WRITE) for change in new)
     work.hints.add(SERVE)
+
+
+def catch_up(work: Work, ended: Iterable[Change]) -> None:
+    """Tell what became of short orders while their tickets were being opened."""
+    opened = {change.entry_id: change for change in ended if change.kind is ChangeKind.CREATE and change.entry_id}
+    opening = changes.opening_for(work.conn, [entry_id for entry_id in opened if entry_id is not None])
+    for entry in waiting.entries(work.conn, [entry_id for entry_id in opened if entry_id is not None]).values():
+        if entry.order_row is None or entry.state is TicketState.PENDING or entry.id in opening:
+            continue
+        event = EventId(entry.event)
+        if event and not changes.has_any(work.conn, entry.id, event):
+            tell(work, [entry], event=event, message=MESSAGE_OF.get(entry.state), state=entry.state)
 
 
 def content_of(entry: Entry, sku: Sku, *, state: TicketState | None, note: str, values: Mapping[str, str]) -> Content:

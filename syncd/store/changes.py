@@ -12,10 +12,11 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, func, select, 
 
 from syncd.core.terms import Instant
 from syncd.core.tickets import EventId, MessageKind
-from syncd.store.rows_waiting import ChangeRow, MessageRow
+from syncd.store.rows_waiting import ChangeRow, EntryRow, MessageRow
 from syncd.store.statements import Among, change, fetch_all, insert_new, listed, table
 
 _CHANGE = table(ChangeRow)
+_ENTRY = table(EntryRow)
 _MESSAGE = table(MessageRow)
 MOST_TOLD: Final = 1_000
 """Most names of those who were told that one answer has."""
@@ -240,6 +241,21 @@ def page(
     return _load(conn, query.order_by(_CHANGE.c.id).limit(limit))
 
 
+def opening_for(conn: Connection, entry_ids: Collection[int]) -> set[int]:
+    """Return those entries for which a ticket is being opened."""
+    if not entry_ids:
+        return set()
+    mine = (Among(_CHANGE.c.entry_id, "ids"), _CHANGE.c.kind == ChangeKind.CREATE.value, _under_way())
+    found = conn.execute(select(_CHANGE.c.entry_id).where(*mine).distinct(), {"ids": listed(conn, entry_ids)})
+    return {int(entry_id) for entry_id in found.scalars()}
+
+
+def has_any(conn: Connection, entry_id: int, event: EventId) -> bool:
+    """Say whether anything was ever to be changed for an entry by an event."""
+    query = select(_CHANGE.c.id).where(_CHANGE.c.entry_id == entry_id, _CHANGE.c.event == event).limit(1)
+    return conn.execute(query).first() is not None
+
+
 def by_ids(conn: Connection, ids: Collection[int]) -> list[Change]:
     """Return changes by number."""
     query = select(_CHANGE).where(Among(_CHANGE.c.id, "ids")).order_by(_CHANGE.c.id)
@@ -329,10 +345,12 @@ def hold_all(conn: Connection, desk: str, *, reason: str) -> int:
 
 
 def desks_of(conn: Connection, event: str) -> set[str]:
-    """Return the desks to which changes of an event are still on their way."""
-    query = select(_CHANGE.c.desk).where(_CHANGE.c.event == event).distinct()
-    rows = conn.execute(query.where(_CHANGE.c.state.in_([state.value for state in UNDER_WAY])))
-    return set(rows.scalars())
+    """Return the desks to which changes of an event are on their way, or which open a ticket to be told of it."""
+    c = _CHANGE.c
+    own = select(c.desk).where(c.event == event, _under_way()).distinct()
+    opening = select(c.desk).join(_ENTRY, _ENTRY.c.id == c.entry_id)
+    opening = opening.where(c.kind == ChangeKind.CREATE.value, _under_way(), _ENTRY.c.event == event).distinct()
+    return {*conn.execute(own).scalars(), *conn.execute(opening).scalars()}
 
 
 def counts(conn: Connection, desk: str) -> dict[str, int]:

@@ -45,6 +45,7 @@ class DeskDouble:
     cut: float = 0.0
     lost: float = 0.0
     down: bool = False
+    slow_s: float = 0.0
     calls: int = 0
     busy_until: int = 0
     log: list[tuple[int, TicketId]] = field(default_factory=list)
@@ -161,13 +162,15 @@ class DeskDouble:
         outcomes = []
         for new in tickets:
             if new.key not in self.keys:
-                name = self.keys[new.key] = self.write(sku=new.sku or "", state=new.state)
+                words = (new.order_number,) if new.order_number else ()
+                name = self.keys[new.key] = self.write(sku=new.sku or "", words=words, state=new.state)
                 marks = {"reachable": new.contact is not None, "escalated": new.escalated}
                 self.set(name, markers=frozenset({new.event}), **marks)
                 self.opened.append(new)
                 if new.letter is not None:
                     (self.drafts if new.draft else self.letters).append((name, new.letter))
             outcomes.append(TicketOutcome(ticket_id=self.keys[new.key], event=new.event, kind=OutcomeKind.APPLIED))
+        await asyncio.sleep(self.slow_s)
         if self.dice() < self.lost:
             raise TransientError("the answer is lost")
         return outcomes

@@ -160,6 +160,30 @@ def test_a_short_order_waits_and_a_delivery_serves_it_before_the_channels_open(t
     tell(story)
 
 
+@pytest.mark.parametrize("slow_s", [20.0, 120.0, 0.0])
+def test_who_gets_a_ticket_while_units_come_is_told_on_that_one(tell: Callable[..., Any], slow_s: float) -> None:
+    """A short order whose ticket the desk has not answered for gets no second one; channels open once it is moved."""
+
+    async def story(world: World, desk: DeskDouble) -> None:
+        desk.slow_s = slow_s
+        await sell_short(world, 1, 2)
+        await world.go()
+        while not desk.opened:
+            await asyncio.sleep(1)
+        await receive(world, "A-1", 5)
+        await asyncio.sleep(5)
+        assert await states(world) == [S.RESTOCKED]
+        if slow_s:
+            assert (desk.moves, numbers(world)) == ([], {"one": [0], "two": [0]})
+        await asyncio.sleep(400)
+        assert (len(desk.opened), desk.states()) == (1, [S.RESTOCKED])
+        assert [letter.kind for _, letter in desk.letters] == [MessageKind.RESTOCKED]
+        assert numbers(world) == {"one": [3], "two": [3]}
+        assert await states(world) == [S.RESTOCKED]
+
+    tell(story, rules=WaitRules(desk=DeskId("desk")))
+
+
 def test_the_oldest_order_is_served_first_and_keeps_a_part(tell: Callable[..., Any]) -> None:
     """Partial arrivals go to the order that waits longest, and a smaller one behind it does not overtake."""
 
