@@ -114,51 +114,40 @@ LEVELS = Document(
 }""",
 )
 
-ORDERS = Document(
-    name="SyncdOrders",
-    cost=464,
-    text=f"""query SyncdOrders($after: String, $query: String!) {{
+
+def _orders(name: str, *, cost: int, offers: bool = False) -> Document:
+    """Return the document of a page of orders."""
+    return Document(
+        name=name,
+        cost=cost,
+        text=f"""query {name}($after: String, $query: String!) {{
   orders(first: {ORDERS_PAGE}, after: $after, query: $query, sortKey: UPDATED_AT) {{
-    nodes {{{_order(lines=FEED_LINES, parts=FEED_PARTS)}
+    nodes {{{_order(lines=FEED_LINES, parts=FEED_PARTS, offers=offers)}
     }}
     pageInfo {{ hasNextPage endCursor }}
   }}
 }}""",
-)
+    )
 
-ORDERS_BY_ID = Document(
-    name="SyncdOrdersById",
-    cost=98,
-    text=f"""query SyncdOrdersById($ids: [ID!]!) {{
+
+def _orders_by_id(name: str, *, cost: int, offers: bool = False) -> Document:
+    """Return the document of orders by their ids."""
+    return Document(
+        name=name,
+        cost=cost,
+        text=f"""query {name}($ids: [ID!]!) {{
   nodes(ids: $ids) {{
-    ... on Order {{{_order(lines=LIST_PAGE, parts=LIST_PAGE)}
+    ... on Order {{{_order(lines=LIST_PAGE, parts=LIST_PAGE, offers=offers)}
     }}
   }}
 }}""",
-)
+    )
 
-ORDERS_AND_OFFERS = Document(
-    name="SyncdOrdersAndOffers",
-    cost=471,
-    text=f"""query SyncdOrdersAndOffers($after: String, $query: String!) {{
-  orders(first: {ORDERS_PAGE}, after: $after, query: $query, sortKey: UPDATED_AT) {{
-    nodes {{{_order(lines=FEED_LINES, parts=FEED_PARTS, offers=True)}
-    }}
-    pageInfo {{ hasNextPage endCursor }}
-  }}
-}}""",
-)
 
-ORDERS_AND_OFFERS_BY_ID = Document(
-    name="SyncdOrdersAndOffersById",
-    cost=99,
-    text=f"""query SyncdOrdersAndOffersById($ids: [ID!]!) {{
-  nodes(ids: $ids) {{
-    ... on Order {{{_order(lines=LIST_PAGE, parts=LIST_PAGE, offers=True)}
-    }}
-  }}
-}}""",
-)
+ORDERS = _orders("SyncdOrders", cost=464)
+ORDERS_BY_ID = _orders_by_id("SyncdOrdersById", cost=98)
+ORDERS_AND_OFFERS = _orders("SyncdOrdersAndOffers", cost=471, offers=True)
+ORDERS_AND_OFFERS_BY_ID = _orders_by_id("SyncdOrdersAndOffersById", cost=99, offers=True)
 
 ORDER_LINES = Document(
     name="SyncdOrderLines",

@@ -1,4 +1,4 @@
-"""What each listing of a SKU may show, from demand, lag and what an oversell unit costs: pool, allotments or between.
+"""What each listing of a SKU may show, from demand, lag and what an oversold unit costs: pool, allotments or between.
 
 A line that one listing takes is oversold by what the others took and we, or they, have not heard of. A target is good
 where what it sells is worth more than what it oversells; the targets of all listings are chosen together, because
@@ -98,7 +98,7 @@ def targets(
         return everywhere
     part *= _calmed(lots, lines=part * sum(own), sizes=folded)
     takers = [
-        Taker(lines_per_s=rate * part, heard_s=x.heard_s, visible_s=x.visible_s, still=min(lots, x.still // lot))
+        Taker(lines_per_s=rate * part, heard_s=x.heard_s, visible_s=x.visible_s, still=x.still // lot)
         for rate, x in zip(rates, reach, strict=True)
     ]
     shown = choices(lots, folded, more=[x.still for x in takers])
@@ -145,9 +145,8 @@ def _excess(lines: float, *, sizes: Sizes, most: int) -> list[float]:
     Panjer, Recursive evaluation of a family of compound distributions, ASTIN Bulletin 12 (1981).
     """
     shape, again = spread_of(lines)
-    taken = 1.0 - again * (1.0 - sum(chance for _, chance in sizes))
-    steps = [(size, again * chance / taken, again * chance / taken * (shape - 1.0) * size) for size, chance in sizes]
-    chances = [((1.0 - again) / taken) ** shape]
+    steps = [(size, again * chance, again * chance * (shape - 1.0) * size) for size, chance in sizes]
+    chances = [(1.0 - again) ** shape]
     for units in range(1, most):
         chance = 0.0
         for size, step, more in steps:

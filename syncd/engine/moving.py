@@ -101,10 +101,10 @@ def tell(
 
 def catch_up(work: Work, ended: Iterable[Change]) -> None:
     """Tell what became of short orders while their tickets were being opened."""
-    opened = {change.entry_id: change for change in ended if change.kind is ChangeKind.CREATE and change.entry_id}
-    opening = changes.opening_for(work.conn, [entry_id for entry_id in opened if entry_id is not None])
-    for entry in waiting.entries(work.conn, [entry_id for entry_id in opened if entry_id is not None]).values():
-        if entry.order_row is None or entry.state is TicketState.PENDING or entry.id in opening:
+    opened = {change.entry_id for change in ended if change.kind is ChangeKind.CREATE and change.entry_id is not None}
+    opened -= changes.opening_for(work.conn, opened)
+    for entry in waiting.entries(work.conn, opened).values():
+        if entry.order_row is None or entry.state is TicketState.PENDING:
             continue
         event = EventId(entry.event)
         if event and not changes.has_any(work.conn, entry.id, event):

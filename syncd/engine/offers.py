@@ -229,6 +229,11 @@ def _tell(work: Work, offer: Offer, entry: Entry | None, *, until: Instant) -> N
     tell(work, [entry], event=offer.event, message=message, state=state, values=words)
 
 
+def _of_holds(work: Work, holds: Iterable[Hold]) -> dict[str, Offer]:
+    """Return the private sales that holds belong to, by key."""
+    return offers.by_keys(work.conn, {hold.reference for hold in holds if hold.reference})
+
+
 def _holds(work: Work, offer: Offer) -> list[Hold]:
     return [hold for hold in waiting.holds_of(work.conn, [offer.entry_id]) if hold.reference == offer.key]
 
@@ -293,7 +298,7 @@ def recall(work: Work, offer: Offer, *, cause: str) -> bool:
 
 def give_up(work: Work, holds: Collection[Hold], *, cause: str) -> set[int]:
     """Give back what is held there, once nobody can buy it; return the entries of which all is given back now."""
-    known = offers.by_keys(work.conn, {hold.reference for hold in holds if hold.reference})
+    known = _of_holds(work, holds)
     staying = {key for key, offer in known.items() if recall(work, offer, cause=cause)}
     gone = [hold for hold in holds if hold.reference not in staying]
     lift_all(work, gone, cause=cause)
@@ -302,13 +307,13 @@ def give_up(work: Work, holds: Collection[Hold], *, cause: str) -> set[int]:
 
 def recall_of(work: Work, holds: Iterable[Hold], *, cause: str) -> None:
     """Have the private sales of holds ended whose units went elsewhere."""
-    for offer in offers.by_keys(work.conn, {hold.reference for hold in holds if hold.reference}).values():
+    for offer in _of_holds(work, holds).values():
         recall(work, offer, cause=cause)
 
 
 def standing(work: Work, holds: Sequence[Hold]) -> list[Hold]:
     """Return the holds that an order may take: not of private sales that are bought, or not wanted any more."""
-    known = offers.by_keys(work.conn, {hold.reference for hold in holds if hold.reference})
+    known = _of_holds(work, holds)
     spoken_for = {
         key for key, one in known.items() if one.order_id or (one.cause and one.state is not OfferState.ENDED)
     }
@@ -326,7 +331,7 @@ class Beaten:
 def beat(work: Work, holds: Sequence[Hold], given: Iterable[tuple[int, int]]) -> Beaten:
     """Take units of holds for orders that lack them; those of a private sale come once nobody can buy them."""
     by_id = {hold.id: hold for hold in holds}
-    known = offers.by_keys(work.conn, {hold.reference for hold in holds if hold.reference})
+    known = _of_holds(work, holds)
     lifted: dict[int, int] = {}
     leaving = 0
     for hold_id, taken in given:
@@ -343,11 +348,6 @@ def beat(work: Work, holds: Sequence[Hold], given: Iterable[tuple[int, int]]) ->
 # --- orders that came of them --------------------------------------------------------------------------------------
 
 
-def load(work: Work, keys: Collection[str]) -> dict[str, Offer]:
-    """Return the private sales that orders name; what nobody knows is left out."""
-    return offers.by_keys(work.conn, keys) if keys else {}
-
-
 def is_ours(offer: Offer | None, order_id: str) -> bool:
     """Say whether an order that names a private sale takes the units that it has reserved."""
     if offer is None:
@@ -358,7 +358,7 @@ def is_ours(offer: Offer | None, order_id: str) -> bool:
 def redeem(work: Work, bought: Iterable[tuple[str, str]]) -> None:
     """Let orders, by the key of their private sale and their own id, take its units and be the order of its entry."""
     pairs = list(bought)
-    known = load(work, {key for key, _ in pairs})
+    known = offers.by_keys(work.conn, {key for key, _ in pairs})
     for key, order_id in pairs:
         offer = known.get(key)
         line = None if offer is None else offers.bought_line(work.conn, offer, order_id)

@@ -24,7 +24,7 @@ from syncd.store.doubts import Suspect
 from syncd.store.history import NewEffect
 from syncd.store.ledger import KnownOrder
 from syncd.store.listings import Listing
-from syncd.store.offers import Offer
+from syncd.store.offers import Offer, by_keys
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -56,7 +56,7 @@ def take_orders(work: Work, stated: Sequence[Stated]) -> None:
     """Apply snapshots, of one account or of several; no order may be among them twice."""
     known = ledger.orders(work.conn, [(account, order.order_id) for account, order in stated])
     shelf = OrderShelf(work, stated)
-    private = offers.load(work, {order.offer for _, order in stated if order.offer})
+    private = by_keys(work.conn, {order.offer for _, order in stated if order.offer})
     heads: list[dict[str, Any]] = []
     changes: list[_Change] = []
     for account, order in stated:

@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from syncd.core.adaptive import plenty
 from syncd.core.exposure import Exposure, Policy, pool_target
 from syncd.core.plan import Lane
 from syncd.core.terms import UNPLACED, AccountId, Location, SkuId
 from syncd.engine.replan import retry_at
 from syncd.engine.rooms import load_policies, policy_of
-from syncd.engine.slots import Slot, adaptive, loss_of
+from syncd.engine.slots import Slot, adaptive, has_plenty, loss_of
 from syncd.engine.work import Work
 from syncd.store import history
 from syncd.store import planning as store
@@ -188,14 +187,8 @@ class _Plain:
         loss: int,
     ) -> dict[int, int]:
         """Return what adaptive exposure limits; nothing where there is plenty, which is so for most."""
-        work, book = self.work, self.work.house.outlook.book
-        if plenty(
-            available=min(rooms),
-            lines_per_s=book.lines_per_s(sku_id, work.now) * book.pace.caution,
-            longest_s=work.house.outlook.longest_s,
-            largest=book.largest(sku_id),
-            loss=loss,
-        ):
+        work = self.work
+        if has_plenty(work, sku_id, min(rooms), loss=loss):
             return {}
         slots = [
             Slot(

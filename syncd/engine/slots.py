@@ -142,19 +142,13 @@ def forecast(work: Work, sku_id: SkuId) -> Forecast:
 
 def adaptive(work: Work, sku_id: SkuId, slots: Sequence[Slot]) -> dict[int, int]:
     """Return the most that slots with adaptive exposure may show, by place in `slots`; one that is left out: all."""
-    outlook, book = work.house.outlook, work.house.outlook.book
+    outlook = work.house.outlook
     mine = [n for n, slot in enumerate(slots) if slot.policy.exposure is Exposure.ADAPTIVE and slot.most > 0]
     if not mine or (len(slots) == 1 and slots[0].pages == 1 and not work.kits):
         return {}
     loss = max(loss_of(work, slots[n].policy, slots[n].account) for n in mine)
     least = min(slots[n].available for n in mine)
-    if not work.kits and plenty(
-        available=least,
-        lines_per_s=book.lines_per_s(sku_id, work.now) * book.pace.caution,
-        longest_s=outlook.longest_s,
-        largest=book.largest(sku_id),
-        loss=loss,
-    ):
+    if not work.kits and has_plenty(work, sku_id, least, loss=loss):
         return {}
     known = forecast(work, sku_id)
     reach = _reach(work, sku_id, slots, known)
@@ -165,6 +159,19 @@ def adaptive(work: Work, sku_id: SkuId, slots: Sequence[Slot]) -> dict[int, int]
         first = sum(x.pages for x in slots[:n])
         found[n] = min(aims[first : first + slot.pages])
     return found
+
+
+def has_plenty(work: Work, sku_id: SkuId, available: int, *, loss: int) -> bool:
+    """Say whether every listing of a SKU can show all, without reckoning; not for kits and what they are made of."""
+    outlook = work.house.outlook
+    book = outlook.book
+    return plenty(
+        available=available,
+        lines_per_s=book.lines_per_s(sku_id, work.now) * book.pace.caution,
+        longest_s=outlook.longest_s,
+        largest=book.largest(sku_id),
+        loss=loss,
+    )
 
 
 def _reach(work: Work, sku_id: SkuId, slots: Sequence[Slot], known: Forecast) -> list[Reach]:

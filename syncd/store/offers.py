@@ -58,12 +58,12 @@ class Offer:
         return ListingRef(remote_id=self.remote_id, remote_location=self.remote_location)
 
 
-_OFFERS = select(*(_O[one.name] for one in fields(Offer))).order_by(_O.id)
+_FIELDS = select(*(_O[one.name] for one in fields(Offer)))
+_OFFERS = _FIELDS.order_by(_O.id)
 _BY_KEY = _OFFERS.where(Among(_O.key, "keys"))
 _BY_ENTRY = _OFFERS.where(Among(_O.entry_id, "ids"))
 _DUE = (
-    select(*(_O[one.name] for one in fields(Offer)))
-    .where(_STANDS, _O.account == bindparam("account"), _O.due_at <= bindparam("now"))
+    _FIELDS.where(_STANDS, _O.account == bindparam("account"), _O.due_at <= bindparam("now"))
     .where(_O.state != bindparam("open"))
     .order_by(_O.due_at, _O.id)
     .limit(bindparam("most"))
@@ -106,7 +106,7 @@ def _made_of(rows: Iterable[Sequence[Any]]) -> list[Offer]:
 
 
 def sells(conn: Connection, account: AccountId, remote_id: str) -> bool:
-    """Say whether there is a private sale of an offer's units that somebody can buy, or could a moment ago."""
+    """Say whether there is a private sale of a listing's units that somebody can buy, or could a moment ago."""
     return bool(fetch_all(conn, _SOLD_BY, {"account": account, "remote_id": remote_id})[0][0])
 
 

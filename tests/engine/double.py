@@ -107,6 +107,10 @@ class Double:
         if self.numbers[ref] < quantity:
             return None
         self.set(ref, self.numbers[ref] - quantity, "shopper")
+        return self.order(ref, quantity)
+
+    def order(self, ref: ListingRef, quantity: int, *, offer: str = "") -> str:
+        """Let an order come, which may name a private sale; what the listing shows is left alone."""
         self.count += 1
         now, name = self.clock.now(), f"{self.count:06d}"
         step = self.precision_s * SECOND_US
@@ -119,7 +123,7 @@ class Double:
             take=Span(earliest=coarse, latest=coarse + step),
         )
         order = OrderSnapshot(
-            order_id=name, number=f"#{name}", version=now, read_at=now, ordered_at=coarse, lines=(line,)
+            order_id=name, number=f"#{name}", version=now, read_at=now, ordered_at=coarse, lines=(line,), offer=offer
         )
         self.place(order)
         return name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from syncd.core.terms import SECOND_US, Instant, ListingRef, OrderLine, OrderSnapshot, Span
+from syncd.core.terms import SECOND_US, Instant
 from syncd.sdk.channel import Profile
 from syncd.sdk.errors import AuthError, ProtocolError, RejectedError, TransientError
 from syncd.sdk.features import Offer, OfferRequest, Withdrawal, Withdrawn
@@ -133,22 +133,3 @@ class Selling(Double):
         made.open = made.kept = False
         made.order_id = self.order(made.request.ref, units, offer=made.request.key)
         return made.order_id
-
-    def order(self, ref: ListingRef, quantity: int, *, offer: str) -> str:
-        """Let an order come that names a private sale."""
-        self.count += 1
-        now, name = self.clock.now(), f"{self.count:06d}"
-        step = self.precision_s * SECOND_US
-        coarse = now - now % step
-        line = OrderLine(
-            line_id="1",
-            remote_id=ref.remote_id,
-            remote_sku=self.skus[ref],
-            quantity=quantity,
-            take=Span(earliest=coarse, latest=coarse + step),
-        )
-        order = OrderSnapshot(
-            order_id=name, number=f"#{name}", version=now, read_at=now, ordered_at=coarse, lines=(line,), offer=offer
-        )
-        self.place(order)
-        return name

@@ -74,6 +74,13 @@ async def receive(world: World, units: int, sku: str = "A-1") -> None:
     assert await world.say(fact) is None
 
 
+async def served(world: World, *, after_s: float) -> None:
+    """Let one customer sign up and one unit come, and look so many seconds later."""
+    await sign_up(world, "a")
+    await receive(world, 1)
+    await asyncio.sleep(after_s)
+
+
 async def entries(world: World) -> list[waiting.Entry]:
     found = await world.plant.store.read(lambda conn: waiting.entries(conn, range(1, 50)))
     return [found[number] for number in sorted(found)]
@@ -119,9 +126,7 @@ def test_whoever_waits_is_sold_to_in_private(tell: Callable[..., Any]) -> None:
     """The units are shown nowhere, the letter bears the link once, and the order takes the hold and the entry along."""
 
     async def story(world: World, one: Selling, desk: DeskDouble) -> None:
-        await sign_up(world, "a")
-        await receive(world, 1)
-        await asyncio.sleep(60)
+        await served(world, after_s=60)
         assert numbers(world) == {"one": -1, "two": 0}
         assert await states(world) == ["open"]
         (letter,) = told(desk)
@@ -272,9 +277,7 @@ def test_a_refusal_opens_the_channel(tell: Callable[..., Any]) -> None:
 
     async def story(world: World, one: Selling, desk: DeskDouble) -> None:
         one.ends = ["refused"]
-        await sign_up(world, "a")
-        await receive(world, 1)
-        await asyncio.sleep(60)
+        await served(world, after_s=60)
         assert numbers(world) == {"one": 1, "two": 0}
         (letter,) = told(desk)
         assert LINK not in letter
@@ -299,9 +302,7 @@ def test_a_lost_answer_is_looked_for(tell: Callable[..., Any], ends: list[str]) 
 
     async def story(world: World, one: Selling, desk: DeskDouble) -> None:
         one.ends = list(ends)
-        await sign_up(world, "a")
-        await receive(world, 1)
-        await asyncio.sleep(5)
+        await served(world, after_s=5)
         assert told(desk) == []
         await asyncio.sleep(300)
         assert len(one.private) == 1
@@ -319,9 +320,7 @@ def test_readings_while_nobody_knows(tell: Callable[..., Any]) -> None:
 
     async def story(world: World, one: Selling, desk: DeskDouble) -> None:
         one.ends, one.found_after_s = ["cut"], 560.0
-        await sign_up(world, "a")
-        await receive(world, 1)
-        await asyncio.sleep(400)
+        await served(world, after_s=400)
         assert await states(world) == ["unknown"]
         await nothing_odd(world)
         await asyncio.sleep(400)
@@ -337,9 +336,7 @@ def test_what_was_never_made_opens_the_channel(tell: Callable[..., Any]) -> None
 
     async def story(world: World, one: Selling, desk: DeskDouble) -> None:
         one.ends = ["lost"]
-        await sign_up(world, "a")
-        await receive(world, 1)
-        await asyncio.sleep(500)
+        await served(world, after_s=500)
         assert told(desk) == []
         assert numbers(world) == {"one": 0, "two": 0}
         await asyncio.sleep(600)
@@ -356,9 +353,7 @@ def test_a_channel_that_is_away_for_long_is_opened(tell: Callable[..., Any]) -> 
 
     async def story(world: World, one: Selling, desk: DeskDouble) -> None:
         one.ends = ["down"] * 50
-        await sign_up(world, "a")
-        await receive(world, 1)
-        await asyncio.sleep(1100)
+        await served(world, after_s=1100)
         assert (await states(world), len(one.private)) == (["ended"], 0)
         assert [LINK in letter for letter in told(desk)] == [False]
         assert numbers(world) == {"one": 1, "two": 0}
@@ -370,9 +365,7 @@ def test_a_paid_order_beats_it_after_the_withdrawal(tell: Callable[..., Any]) ->
     """An order that lacks the unit gets it once the private sale is withdrawn; the entry waits, a person knows."""
 
     async def story(world: World, one: Selling, desk: DeskDouble) -> None:
-        await sign_up(world, "a")
-        await receive(world, 1)
-        await asyncio.sleep(60)
+        await served(world, after_s=60)
         two = world.doubles["two"]
         ref = next(iter(two.numbers))
         two.set(ref, 1, "person")
@@ -399,9 +392,7 @@ def test_nobody_is_short_of_what_comes_in_a_moment(tell: Callable[..., Any]) -> 
     """While a private sale is being ended for an order, that order is neither oversold nor does it wait in the line."""
 
     async def story(world: World, one: Selling, desk: DeskDouble) -> None:
-        await sign_up(world, "a")
-        await receive(world, 1)
-        await asyncio.sleep(60)
+        await served(world, after_s=60)
         one.away = True
         two = world.doubles["two"]
         ref = next(iter(two.numbers))
@@ -424,9 +415,7 @@ def test_who_leaves_frees_the_unit_once_it_is_withdrawn(tell: Callable[..., Any]
     """Somebody who leaves cannot buy any more, and only then the unit is for sale."""
 
     async def story(world: World, one: Selling, desk: DeskDouble) -> None:
-        await sign_up(world, "a")
-        await receive(world, 1)
-        await asyncio.sleep(60)
+        await served(world, after_s=60)
         one.away = True
         await world.say(LeaveFact(ids=(1,)))
         await asyncio.sleep(20)
@@ -446,9 +435,7 @@ def test_one_that_cannot_be_ended_is_told(tell: Callable[..., Any]) -> None:
     """While the channel refuses to end a private sale its units stay held, and a person knows why."""
 
     async def story(world: World, one: Selling, desk: DeskDouble) -> None:
-        await sign_up(world, "a")
-        await receive(world, 1)
-        await asyncio.sleep(60)
+        await served(world, after_s=60)
         one.keeps = True
         await world.say(LeaveFact(ids=(1,)))
         await asyncio.sleep(400)
@@ -468,9 +455,7 @@ def test_a_person_ends_a_hold(tell: Callable[..., Any], bought: bool) -> None:
     """A hold that a person gives up is free once it is withdrawn; one that was bought otherwise is gone at once."""
 
     async def story(world: World, one: Selling, desk: DeskDouble) -> None:
-        await sign_up(world, "a")
-        await receive(world, 1)
-        await asyncio.sleep(60)
+        await served(world, after_s=60)
         assert await world.say(HoldFact(ids=(1,), bought=bought)) is None
         await asyncio.sleep(60)
         assert one.withdrawals == ["D1"]
@@ -503,9 +488,7 @@ def test_an_order_before_the_answer(tell: Callable[..., Any]) -> None:
 
     async def story(world: World, one: Selling, desk: DeskDouble) -> None:
         one.ends, one.found_after_s = ["cut"], 400.0
-        await sign_up(world, "a")
-        await receive(world, 1)
-        await asyncio.sleep(30)
+        await served(world, after_s=30)
         assert await states(world) == ["unknown"]
         one.pay("D1")
         await asyncio.sleep(900)
@@ -546,9 +529,7 @@ def test_what_is_added_to_its_order_is_taken_as_of_any(tell: Callable[..., Any])
         await world.say(HintFact(account=ONE, catalogue=True))
         await asyncio.sleep(400)
         await world.count(b_1=5)
-        await sign_up(world, "a")
-        await receive(world, 1)
-        await asyncio.sleep(60)
+        await served(world, after_s=60)
         name = one.pay("D1")
         assert name is not None
         await asyncio.sleep(60)
@@ -571,9 +552,7 @@ def test_what_is_bought_is_not_taken_by_another_order(tell: Callable[..., Any]) 
     """While the order of a bought private sale is on its way its units are that customer's, whoever lacks some."""
 
     async def story(world: World, one: Selling, desk: DeskDouble) -> None:
-        await sign_up(world, "a")
-        await receive(world, 1)
-        await asyncio.sleep(HOLD_S)
+        await served(world, after_s=HOLD_S)
         name = one.pay("D1")
         assert name is not None
         late = one.placed.pop(name)
@@ -639,9 +618,7 @@ def test_nothing_is_sold_in_private_where_nothing_is_written(tell: Callable[...,
 
     async def story(world: World, one: Selling, desk: DeskDouble) -> None:
         await world.say(AccountFact(account=ONE, state=AccountState.PAUSED))
-        await sign_up(world, "a")
-        await receive(world, 1)
-        await asyncio.sleep(60)
+        await served(world, after_s=60)
         assert one.requests == []
         assert [LINK in letter for letter in told(desk)] == [False]
         assert await standing(world) == []
@@ -653,9 +630,7 @@ def test_in_shadow_mode_nothing_is_sold_in_private(tell: Callable[..., Any]) -> 
     """A daemon that writes nothing makes no private sale, and ends none that is open."""
 
     async def story(world: World, one: Selling, desk: DeskDouble) -> None:
-        await sign_up(world, "a")
-        await receive(world, 1)
-        await asyncio.sleep(60)
+        await served(world, after_s=60)
         world.plant.house = replace(world.plant.house, shadow=True)
         await sign_up(world, "b")
         await receive(world, 1)
@@ -673,9 +648,7 @@ def test_without_anybody_to_tell_nothing_is_sold_in_private(tell: Callable[..., 
     async def story(world: World, one: Selling, desk: DeskDouble) -> None:
         rules = replace(world.plant.house.waiting, desk=None)
         world.plant.house = replace(world.plant.house, waiting=rules)
-        await sign_up(world, "a")
-        await receive(world, 1)
-        await asyncio.sleep(60)
+        await served(world, after_s=60)
         assert one.requests == []
         assert numbers(world) == {"one": 1, "two": 0}
 
@@ -703,9 +676,7 @@ def test_a_word_that_is_told_twice_changes_nothing(tell: Callable[..., Any]) -> 
     """What comes again, or too late, neither moves a number nor tells anybody once more."""
 
     async def story(world: World, one: Selling, desk: DeskDouble) -> None:
-        await sign_up(world, "a")
-        await receive(world, 1)
-        await asyncio.sleep(60)
+        await served(world, after_s=60)
         (offer,) = await standing(world)
         now = world.plant.clock.now()
         for word in OfferWord:
@@ -732,9 +703,7 @@ def test_the_link_is_in_no_text(tell: Callable[..., Any], capsys: pytest.Capture
     """Neither the log nor what a private sale prints of itself holds the customer's link."""
 
     async def story(world: World, one: Selling, desk: DeskDouble) -> None:
-        await sign_up(world, "a")
-        await receive(world, 1)
-        await asyncio.sleep(60)
+        await served(world, after_s=60)
         (offer,) = await standing(world)
         assert offer.state is OfferState.OPEN
         assert offer.link == one.links()[0]

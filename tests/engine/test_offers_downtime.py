@@ -32,6 +32,7 @@ from tests.engine.test_offers import (
     nothing_odd,
     numbers,
     receive,
+    served,
     sign_up,
     states,
     told,
@@ -90,9 +91,7 @@ def test_an_answer_that_could_not_be_stored_makes_no_second_one(path: Path) -> N
                 return await put_one(fact, **more)
 
             intake.put_one = put  # type: ignore[method-assign]
-            await sign_up(world, "a")
-            await receive(world, 1)
-            await asyncio.sleep(400)
+            await served(world, after_s=400)
             assert (len(shop.one.requests), len(shop.one.private)) == (1, 1)
             assert shop.one.withdrawals == []
             assert await states(world) == ["open"]
@@ -108,9 +107,7 @@ def test_one_that_lapsed_while_nobody_was_there(path: Path) -> None:
     async def main() -> None:
         shop = Shop(path)
         async with shop.daemon() as world:
-            await sign_up(world, "a")
-            await receive(world, 1)
-            await asyncio.sleep(60)
+            await served(world, after_s=60)
             assert await states(world) == ["open"]
         await asyncio.sleep(LONG_S)
         async with shop.daemon() as world:
@@ -130,9 +127,7 @@ def test_one_that_lapsed_while_it_was_being_ended(path: Path) -> None:
     async def main() -> None:
         shop = Shop(path)
         async with shop.daemon() as world:
-            await sign_up(world, "a")
-            await receive(world, 1)
-            await asyncio.sleep(60)
+            await served(world, after_s=60)
             shop.one.away = True
             await asyncio.sleep(LONG_S)
             assert await states(world) == ["withdrawing"]
@@ -157,9 +152,7 @@ def test_one_that_is_found_too_late_is_not_told(path: Path) -> None:
         shop = Shop(path)
         async with shop.daemon() as world:
             shop.one.ends = ["cut"]
-            await sign_up(world, "a")
-            await receive(world, 1)
-            await asyncio.sleep(10)
+            await served(world, after_s=10)
             assert await states(world) == ["unknown"]
         await asyncio.sleep(HOLD_S - 60)
         async with shop.daemon() as world:
@@ -183,9 +176,7 @@ def test_who_was_never_told_is_not_taken_for_one_who_did_not_come(path: Path) ->
         shop = Shop(path)
         async with shop.daemon() as world:
             shop.one.ends, shop.one.found_after_s = ["cut"], 0.0
-            await sign_up(world, "a")
-            await receive(world, 1)
-            await asyncio.sleep(1)
+            await served(world, after_s=1)
             shop.one.away = True
             await asyncio.sleep(LONG_S)
             (entry,) = await entries(world)
@@ -209,9 +200,7 @@ def test_what_an_account_left_behind_is_not_held_for_ever(path: Path, leaves: bo
     async def main() -> None:
         shop = Shop(path)
         async with shop.daemon() as world:
-            await sign_up(world, "a")
-            await receive(world, 1)
-            await asyncio.sleep(60)
+            await served(world, after_s=60)
             shop.one.away = True
             if leaves:
                 await world.say(LeaveFact(ids=(1,)))
@@ -260,9 +249,7 @@ def test_one_that_waits_is_not_made_once_private_sales_are_off(path: Path) -> No
         shop = Shop(path)
         async with shop.daemon() as world:
             shop.one.away = True
-            await sign_up(world, "a")
-            await receive(world, 1)
-            await asyncio.sleep(60)
+            await served(world, after_s=60)
             assert await states(world) == ["waiting"]
         shop.one.away, shop.one.requests = False, []
         async with shop.daemon(rules=replace(RULES, private=frozenset())) as world:
