@@ -12,7 +12,7 @@ from syncd.core.facts import Fact
 from syncd.sdk.channel import Clock
 from syncd.store import inbox
 from syncd.store.inbox import Entry
-from syncd.store.session import Store
+from syncd.store.session import Store, Turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Intake:
         """Make one fact durable; a repeat of (source, key) answers the first one's id."""
         entry = Entry(fact=fact, source=source, key=key)
         now = self._clock.now()
-        receipt = await self._store.write(lambda conn: _put_one(conn, entry, now), urgent=True)
+        receipt = await self._store.write(lambda conn: _put_one(conn, entry, now), turn=Turn.URGENT)
         self.hint.set()
         return receipt
 
@@ -50,7 +50,7 @@ class Intake:
         if not entries:
             return []
         now = self._clock.now()
-        ids = await self._store.write(lambda conn: inbox.put(conn, entries, now=now), urgent=True)
+        ids = await self._store.write(lambda conn: inbox.put(conn, entries, now=now), turn=Turn.URGENT)
         self.hint.set()
         return ids
 

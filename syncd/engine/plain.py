@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from syncd.core.exposure import Exposure, Policy, pool_target
 from syncd.core.plan import Lane
-from syncd.core.terms import UNPLACED, AccountId, Location, SkuId
+from syncd.core.terms import UNPLACED, AccountId, Instant, Location, SkuId
 from syncd.engine.replan import retry_at
 from syncd.engine.rooms import load_policies, policy_of
 from syncd.engine.slots import Slot, adaptive, has_plenty, loss_of
@@ -25,6 +26,7 @@ CHECKED: Final = 20
 """After so many SKUs it is looked whether a piece took long enough."""
 MOST_ALIKE: Final = 20_000
 """So many targets are remembered at most."""
+_RAISE, _FALL, _ZERO = int(Lane.RAISE), int(Lane.FALL), int(Lane.ZERO)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,7 +66,7 @@ def examine(
         intricate |= store.displayed(work.conn, first=first, last=last)
     for done, (sku_id, counted) in enumerate(numbers, 1):
         mine = plans.get(sku_id)
-        if mine and counted and sku_id not in intricate and plain.fits(mine):
+        if mine and counted and sku_id not in intricate:
             plain.aim(sku_id, mine, units.get(sku_id, {}), piece)
         elif mine and (counted or sku_id in kits):
             piece.slow.append(sku_id)
@@ -99,45 +101,50 @@ class _Plain:
     def __init__(self, work: Work, alike: Alike) -> None:
         self.work = work
         self.changed: dict[SkuId, list[tuple[Plan, int]]] = {}
-        rules = work.house.rules
-        self._usual = {name: work.policy(name) for name in rules}
-        self._easy = all(_is_easy(policy) for policy in self._usual.values())
+        rules, outlook = work.house.rules, work.house.outlook
+        usual = {name: work.policy(name) for name in rules}
+        self._usual: dict[tuple[AccountId, ...], tuple[Policy, ...]] = {}
+        self._own = {number for found in (work.policies, work.seasons) for number, mine in found.items() if mine}
         self._plainest = {name for name, rule in rules.items() if not rule.location_map}
         self._places = {name: (*rule.locations, UNPLACED) for name, rule in rules.items()}
         self._one_place = len(set(self._places.values())) == 1
-        self._pools, self._alike = alike.of(work, self._usual)
-        self._losses = {name: loss_of(work, policy, name) for name, policy in self._usual.items()}
-
-    def fits(self, mine: Sequence[Plan]) -> bool:
-        """Say whether a SKU's listings are one for each account, and at no place of their own."""
-        seen = set()
-        for plan in mine:
-            if plan.vanished_at is not None or not plan.managed or plan.location or plan.account not in self._plainest:
-                return False
-            seen.add(plan.account)
-        return len(seen) == len(mine)
+        self._pools, self._alike = alike.of(work, usual)
+        self._loss = max((loss_of(work, policy, name) for name, policy in usual.items()), default=0)
+        self._away = any(outlook.lag(name).away for name in rules)
 
     def aim(self, sku_id: SkuId, mine: Sequence[Plan], shelf: Mapping[Location, int], piece: Piece) -> None:
         """Compute the targets of a SKU, and keep those that changed."""
-        work = self.work
-        own = bool(work.policies.get(sku_id) or work.seasons.get(sku_id))
-        if own or not self._easy:
-            policies = [policy_of(work, sku_id, plan.account) for plan in mine]
-            if not all(map(_is_easy, policies)):
-                piece.slow.append(sku_id)
-                return
-        else:
-            policies = [self._usual[plan.account] for plan in mine]
-        if own or sku_id in work.house.outlook.book.known or len(shelf) != 1:
+        accounts = tuple([plan.account for plan in mine])
+        policies = self._policies(sku_id, accounts)
+        if not policies or not all(plan.simple for plan in mine):
+            piece.slow.append(sku_id)
+            return
+        own = sku_id in self._own
+        if own or sku_id in self.work.house.outlook.book.known or len(shelf) != 1:
             aims = self._aims(sku_id, mine, policies, shelf, own=own)
         else:
             # SKUs that were never sold, on the same accounts and with as many units, are all alike.
-            key = (*shelf.items(), *[plan.account for plan in mine])
+            key = (accounts, *shelf.items(), *([plan.high for plan in mine] if self._away else ()))
             found = self._alike.get(key)
             aims = self._alike[key] = self._aims(sku_id, mine, policies, shelf, own=own) if found is None else found
         changed = [(plan, aim) for plan, aim in zip(mine, aims, strict=True) if plan.target != aim]
         if changed:
             self.changed[sku_id] = changed
+
+    def _policies(self, sku_id: SkuId, accounts: tuple[AccountId, ...]) -> tuple[Policy, ...]:
+        """Return the policies of a SKU's listings; none where these are not plain, or not one for each account."""
+        if sku_id in self._own:
+            return self._easy(accounts, partial(policy_of, self.work, sku_id))
+        found = self._usual.get(accounts)
+        if found is None:
+            found = self._usual[accounts] = self._easy(accounts, self.work.policy)
+        return found
+
+    def _easy(self, accounts: tuple[AccountId, ...], of: Callable[[AccountId], Policy]) -> tuple[Policy, ...]:
+        if not self._plainest.issuperset(accounts) or len(set(accounts)) < len(accounts):
+            return ()
+        policies = tuple(map(of, accounts))
+        return policies if all(map(_is_easy, policies)) else ()
 
     def _aims(
         self,
@@ -159,7 +166,7 @@ class _Plain:
             losses = [loss_of(self.work, policy, plan.account) for policy, plan in zip(policies, mine, strict=True)]
             loss = max(losses)
         else:
-            loss = max(self._losses.values())
+            loss = self._loss
         limits = self._limits(sku_id, mine, policies, rooms, pools, loss=loss)
         return [min(pool, limits.get(number, pool)) for number, pool in enumerate(pools)] if limits else pools
 
@@ -220,34 +227,29 @@ def _is_easy(policy: Policy) -> bool:
 def _certainly(work: Work, plain: _Plain, piece: Piece) -> None:
     """Say what is next for changed listings of which it is certain what they show; SKUs with others are not plain."""
     ids = [plan.id for changed in plain.changed.values() for plan, _ in changed]
-    busy = history.with_history(work.conn, ids) if ids else set()
-    allotted = set()
+    doubtful = history.with_history(work.conn, ids) if ids else set()
     if work.present.claims and ids:
         work.load_claims(ids)
-        allotted = set(work.claims)
-    doubtful = busy.union(allotted)
+        doubtful.update(work.claims)
     absolute = {name for name, rules in work.house.rules.items() if rules.absolute}
+    raised_at = {name: work.now + rules.pace.raise_us for name, rules in work.house.rules.items()}
     for sku_id, changed in plain.changed.items():
         if all(_is_certain(plan, doubtful, absolute) for plan, _ in changed):
-            piece.aimed += [_next(work, plan, aim) for plan, aim in changed]
+            piece.aimed += [_next(plan, aim, now=work.now, raised_at=raised_at[plan.account]) for plan, aim in changed]
             piece.moves += [(plan.account, plan.target, aim) for plan, aim in changed]
         else:
             piece.slow.append(sku_id)
 
 
 def _is_certain(plan: Plan, doubtful: set[int], absolute: set[AccountId]) -> bool:
-    if plan.stale or plan.parked or plan.held or plan.in_flight or plan.id in doubtful:
-        return False
-    return plan.base is not None and plan.target is not None and (plan.demand <= 0 or plan.account not in absolute)
+    return plan.certain and plan.id not in doubtful and (plan.demand <= 0 or plan.account not in absolute)
 
 
-def _next(work: Work, plan: Plan, aim: int) -> Aimed:
-    assert plan.base is not None, "the caller checked it"  # noqa: S101  (our own invariant)
+def _next(plan: Plan, aim: int, *, now: Instant, raised_at: Instant) -> Aimed:
+    assert plan.base is not None, "it is certain"  # noqa: S101  (our own invariant)
     value = max(0, plan.base)
-    lane, due_at = None, None
+    if value < aim:
+        return (aim, value, value, _RAISE, plan.due_at if plan.lane == _RAISE else raised_at, plan.id)
     if value > aim:
-        lane, due_at = int(Lane.FALL if aim else Lane.ZERO), retry_at(plan.attempts, work.now)
-    elif value < aim:
-        lane = int(Lane.RAISE)
-        due_at = plan.due_at if plan.lane == lane else work.now + work.house.rules[plan.account].pace.raise_us
-    return Aimed(id=plan.id, target=aim, value=value, lane=lane, due_at=due_at)
+        return (aim, value, value, _FALL if aim else _ZERO, retry_at(plan.attempts, now), plan.id)
+    return (aim, value, value, None, None, plan.id)

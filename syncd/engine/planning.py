@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Connection
@@ -22,6 +23,7 @@ from syncd.engine.targets import retarget
 from syncd.engine.work import Hint, Work
 from syncd.store import listings
 from syncd.store import planning as store
+from syncd.store.session import Turn
 
 FIRST_SKUS: Final = 60
 """SKUs of the first piece; the next ones follow how long it took."""
@@ -32,7 +34,7 @@ MOST_SKUS: Final = 1_000
 AIM_S: Final = 0.012
 """How long a piece should hold the writer."""
 BUSY_AIM_S: Final = 0.007
-"""The same while others wait for it: an order waits for a piece before it is stored, and again before it is decided."""
+"""The same while others wait for it."""
 SLOW_SKUS: Final = 20
 """SKUs that are not plain, in one transaction."""
 FULL: Final = 0.2
@@ -70,7 +72,7 @@ class Planner:
                     after = seen.last
                     changed += await self._slowly(await self._differing(seen.slow), stop)
                     continue
-            piece = await plant.store.write(lambda conn: self._take(conn, begin, most, kits))  # noqa: B023  (awaited here)
+            piece = await plant.store.write(lambda conn: self._take(conn, begin, most, kits), turn=Turn.PATIENT)  # noqa: B023  (awaited here)
             if piece.last is None:
                 break
             after, size = piece.last, next_size(piece.skus, piece.seconds)
@@ -128,7 +130,8 @@ class Planner:
             if stop.is_set():
                 break
             part = ids[start : start + SLOW_SKUS]
-            changed += await self._plant.store.write(lambda conn: take_slow(conn, self._plant.house, part, self._now()))  # noqa: B023  (awaited here)
+            work = partial(take_slow, house=self._plant.house, ids=part, now=self._now())
+            changed += await self._plant.store.write(work, turn=Turn.PATIENT)
         return changed
 
     # --- in a transaction ---
@@ -157,7 +160,7 @@ def next_size(size: int, seconds: float) -> int:
     return min(MOST_SKUS, size + size // 8 + 1)
 
 
-def take_slow(conn: Connection, house: House, ids: Sequence[SkuId], now: Instant) -> int:
+def take_slow(conn: Connection, *, house: House, ids: Sequence[SkuId], now: Instant) -> int:
     """Plan a few SKUs anew the way of every decision; return how many listings got another target."""
     work = Work(conn, house=house, now=now)
     _touch(work, ids)

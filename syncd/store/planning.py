@@ -2,45 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Final, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, not_, or_, select
 
 from syncd.core.terms import AccountId, Instant, Location, SkuId
 from syncd.store.rows import BalanceRow, KitRow, ListingRow, SkuRow
 from syncd.store.rows_exposure import DisplayRow
 from syncd.store.rows_waiting import HoldRow
-from syncd.store.statements import change, fetch_all, table
+from syncd.store.statements import change_rows, fetch_all, table
 
 _SKU, _BALANCE, _LISTING, _KIT = table(SkuRow), table(BalanceRow), table(ListingRow), table(KitRow)
 _DISPLAY, _HOLD = table(DisplayRow), table(HoldRow)
 
 
 class Plan(NamedTuple):
-    """The part of a listing that planning needs."""
+    """The part of a listing that planning needs.
+
+    `simple`: it is managed, is there, and sells from every place of its account. `certain`: nothing is under way or
+    awaited, so its next write follows from its numbers. The database reckons both: few columns are fetched fast.
+    """
 
     sku_id: SkuId
     id: int
     account: AccountId
-    location: Location
-    managed: bool
-    vanished_at: Instant | None
     target: int | None
     base: int | None
     high: int | None
     lane: int | None
     due_at: Instant | None
     attempts: int
-    in_flight: bool
-    stale: bool
-    held: str
-    parked: str
     demand: float
+    simple: bool
+    certain: bool
+
+
+def _simple() -> ColumnElement[bool]:
+    return and_(_LISTING.c.managed, _LISTING.c.vanished_at.is_(None), _LISTING.c.location == "")
+
+
+def _certain() -> ColumnElement[bool]:
+    known = and_(_LISTING.c.base.is_not(None), _LISTING.c.target.is_not(None))
+    waits = or_(_LISTING.c.in_flight, _LISTING.c.stale, _LISTING.c.held != "", _LISTING.c.parked != "")
+    return and_(known, not_(waits))
 
 
 _PLANS = (
-    select(*(_LISTING.c[name] for name in Plan._fields))
+    select(*(_LISTING.c[name] for name in Plan._fields[:-2]), _simple(), _certain())
     .where(_LISTING.c.sku_id >= bindparam("first"), _LISTING.c.sku_id <= bindparam("last"))
     .order_by(_LISTING.c.sku_id)
 )
@@ -55,6 +66,14 @@ _UNITS = select(
 ).where(_BALANCE.c.sku_id >= bindparam("first"), _BALANCE.c.sku_id <= bindparam("last"))
 
 
+_KEPT = (
+    select(_HOLD.c.sku_id)
+    .where(_HOLD.c.sku_id >= bindparam("first"), _HOLD.c.sku_id <= bindparam("last"), _HOLD.c.ended_at.is_(None))
+    .distinct()
+)
+_SKU_OF: Callable[[Plan], SkuId] = itemgetter(0)
+
+
 def skus(conn: Connection, *, after: int, most: int) -> list[tuple[SkuId, bool]]:
     """Return the next SKUs by number, with whether they were counted."""
     return [(row[0], row[1] is not None) for row in fetch_all(conn, _SKUS, {"after": after, "most": most})]
@@ -62,10 +81,8 @@ def skus(conn: Connection, *, after: int, most: int) -> list[tuple[SkuId, bool]]
 
 def plans(conn: Connection, *, first: SkuId, last: SkuId) -> dict[SkuId, list[Plan]]:
     """Return the listings of a run of SKUs."""
-    found: dict[SkuId, list[Plan]] = {}
-    for row in fetch_all(conn, _PLANS, {"first": first, "last": last}):
-        found.setdefault(row[0], []).append(Plan._make(row))
-    return found
+    rows = map(Plan._make, fetch_all(conn, _PLANS, {"first": first, "last": last}))
+    return {sku_id: list(mine) for sku_id, mine in groupby(rows, _SKU_OF)}
 
 
 def units(conn: Connection, *, first: SkuId, last: SkuId) -> dict[SkuId, dict[Location, int]]:
@@ -84,8 +101,7 @@ def displayed(conn: Connection, *, first: SkuId, last: SkuId) -> set[SkuId]:
 
 def kept(conn: Connection, *, first: SkuId, last: SkuId) -> set[SkuId]:
     """Return the SKUs of a run of which units are shown on one channel alone, for those who wait there."""
-    query = select(_HOLD.c.sku_id).where(_HOLD.c.sku_id.between(first, last), _HOLD.c.ended_at.is_(None)).distinct()
-    return {SkuId(number) for number in conn.execute(query).scalars()}
+    return {row[0] for row in fetch_all(conn, _KEPT, {"first": first, "last": last})}
 
 
 def in_kits(conn: Connection) -> set[SkuId]:
@@ -93,20 +109,14 @@ def in_kits(conn: Connection) -> set[SkuId]:
     return {SkuId(number) for row in conn.execute(select(_KIT.c.kit_id, _KIT.c.component_id)) for number in row}
 
 
-class Aimed(NamedTuple):
-    """What planning found for a listing of which it is certain what it shows."""
+Aimed: TypeAlias = tuple[int, int, int, int | None, Instant | None, int]
+"""What planning found for a listing of which it is certain what it shows: values of the columns of `AIMED`.
 
-    id: int
-    target: int
-    value: int
-    lane: int | None
-    due_at: Instant | None
+A plain tuple, because SQLite's driver binds these faster than any of a class of their own.
+"""
+AIMED: Final = ("target", "low", "high", "lane", "due_at", "id")
 
 
 def save(conn: Connection, aimed: Sequence[Aimed]) -> None:
     """Write new targets with what is next for them."""
-    rows: Collection[dict[str, Any]] = [
-        {"v_target": x.target, "v_low": x.value, "v_high": x.value, "v_lane": x.lane, "v_due_at": x.due_at, "k": x.id}
-        for x in aimed
-    ]
-    change(conn, ListingRow, "id", list(rows))
+    change_rows(conn, ListingRow, AIMED, aimed)

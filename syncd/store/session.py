@@ -18,9 +18,9 @@ from sqlalchemy import Connection, Engine
 
 from syncd.sdk.channel import Clock
 from syncd.store.driver import READERS, StoreBusy, StoreFull, failure, reader_engine, writer_engine
-from syncd.store.writer import GROUP_S, GROUP_WORKS, QUEUE_WORKS, Committer, Job, StoreStats, Writer
+from syncd.store.writer import GROUP_S, GROUP_WORKS, QUEUE_WORKS, Committer, Job, StoreStats, Turn, Writer
 
-__all__ = ["GROUP_S", "GROUP_WORKS", "QUEUE_WORKS", "Store", "StoreBusy", "StoreFull", "StoreStats"]
+__all__ = ["GROUP_S", "GROUP_WORKS", "QUEUE_WORKS", "Store", "StoreBusy", "StoreFull", "StoreStats", "Turn"]
 
 T = TypeVar("T")
 
@@ -64,11 +64,11 @@ class Store:
         depth = 0 if self._writer is None else self._writer.depth
         return replace(self._committer.stats, queue_depth=depth)
 
-    async def write(self, work: Callable[[Connection], T], *, urgent: bool = False) -> T:
+    async def write(self, work: Callable[[Connection], T], *, turn: Turn = Turn.USUAL) -> T:
         """Run a work in a transaction; return its result once that is committed and durable.
 
-        Works run in the order of the calls, up to GROUP_WORKS of them in one transaction; `urgent` ones, short works
-        for which somebody outside waits, go before the others and not together with them. When one raises, the
+        Works run in the order of the calls, up to GROUP_WORKS of them in one transaction; `turn` lets one go before
+        the others or after them, and not together with them. When one raises, the
         transaction is rolled back and each of them runs again in a transaction of its own: only the guilty caller gets
         the error. A caller that is cancelled meanwhile does not know whether its work took effect.
 
@@ -79,7 +79,7 @@ class Store:
         self._check_open()
         if self._writer is None:
             return self._write_inline(work)
-        return await self._writer.write(work, urgent=urgent)
+        return await self._writer.write(work, turn=turn)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run a work that only reads, beside the writer; it sees one committed state from begin to end.

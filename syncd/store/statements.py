@@ -214,6 +214,19 @@ def change(conn: Connection, row: type[SQLModel], key: str, values: Sequence[Map
         run_many(conn, updating(row, key, columns), (), values)
 
 
+def change_rows(conn: Connection, row: type[SQLModel], names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Update many rows by the column that is the last of `names`; a row has its values in the order of `names`."""
+    if not rows:
+        return
+    *columns, key = names
+    text, order, _ = _text_of(updating(row, key, tuple(columns)), (), conn.dialect.name)
+    given = (*[f"v_{name}" for name in columns], "k")
+    if order is None:
+        conn.exec_driver_sql(text, [dict(zip(given, values, strict=True)) for values in rows])
+    else:
+        _write(conn, text, rows if order == given else list(map(itemgetter(*map(given.index, order)), rows)), many=True)
+
+
 @cache
 def updating(row: type[SQLModel], key: str, columns: tuple[str, ...]) -> Update:
     """Return UPDATE by one key column; the key is bound as `k`, each column by its name with a `v_` before it."""

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import Connection, Engine
@@ -27,8 +28,27 @@ QUEUE_WORKS = 10_000
 """Most works that wait for the writer."""
 CHECKPOINT_ROWS = 2_000
 """Changed rows after which SQLite's log is moved into its file as soon as the writer is idle."""
+PATIENT_ROWS = 16_000
+"""The same while there are patient works, which leave no idle moment: often costs time, seldom makes others wait."""
 IDLE_S = 0.002
 """The writer is idle once nothing was asked of it for this long."""
+GRACE_S = 0.001
+"""Whoever was just served may ask for so long for the next work before a patient one has its turn."""
+PASSED_OVER = 8
+"""So many times others go before a patient work; then it has its turn."""
+
+
+class Turn(Enum):
+    """When a work has its turn.
+
+    URGENT: short works for which somebody outside waits; before all others, and not together with them. USUAL: in the
+    order of the calls. PATIENT: what nobody waits for; alone, and after the others where these do not take up the
+    whole of the writer.
+    """
+
+    URGENT = auto()
+    USUAL = auto()
+    PATIENT = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +70,16 @@ class StoreStats:
 class Job(Generic[T]):
     """A work on its way, and how it ended: `outcome` may be asked once it has."""
 
-    __slots__ = ("_error", "_result", "_work", "done", "urgent")
+    __slots__ = ("_error", "_result", "_work", "done", "turn")
 
     def __init__(
-        self, work: Callable[[Connection], T], done: asyncio.Future[None] | None = None, *, urgent: bool = False
+        self, work: Callable[[Connection], T], done: asyncio.Future[None] | None = None, *, turn: Turn = Turn.USUAL
     ) -> None:
         self._work = work
         self._result: T | None = None
         self._error: BaseException | None = None
         self.done = done
-        self.urgent = urgent
+        self.turn = turn
 
     def run(self, connection: Connection) -> None:
         """Do the work; raises what it raises."""
@@ -109,8 +129,8 @@ class Committer:
         if connection is not None:
             connection.close()
 
-    def rest(self) -> None:
-        """Use an idle moment: move SQLite's log into its file while that is still a short work.
+    def rest(self, *, rows: int) -> None:
+        """Use an idle moment: move SQLite's log of so many changed rows or more into its file, still a short work.
 
         Left alone, the log grows to the limit of `wal_autocheckpoint`, and a commit then waits for all of it.
         """
@@ -118,7 +138,7 @@ class Committer:
         if connection is None or connection.dialect.name != "sqlite":
             return
         driver: Any = connection.connection.dbapi_connection
-        if driver.total_changes - self._checkpointed >= CHECKPOINT_ROWS:
+        if driver.total_changes - self._checkpointed >= rows:
             self._checkpointed = driver.total_changes
             with suppress(sqlite3.Error):  # readers or a full disk are in its way: more rows bring another try
                 driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
@@ -194,10 +214,11 @@ def _run(job: Job[Any], connection: Connection) -> None:
 
 
 class Writer:
-    """The thread that commits, and the queues before it.
+    """The thread that commits, and the queues before it, one for each `Turn`.
 
     Urgent works go first and share no transaction with the others, so that nobody who waits for an answer outside
-    waits for a long decision as well; between two transactions of urgent works there is one of the others.
+    waits for a long decision as well; between two transactions of urgent works there is one of the usual ones. A
+    patient work runs once neither is left, so that who was just answered and asks again does not wait for it.
     """
 
     def __init__(self, committer: Committer, *, at_end: Callable[[], None]) -> None:
@@ -205,8 +226,9 @@ class Writer:
         self._committer = committer
         self._at_end = at_end
         self._queue: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
-        self._urgent: deque[Job[Any]] = deque()
-        self._others: deque[Job[Any]] = deque()
+        self._turns: dict[Turn, deque[Job[Any]]] = {turn: deque() for turn in Turn}
+        self._urgent, self._usual, self._patient = self._turns.values()
+        self._passed_over = 0
         self._stopping = False
         self._ended: asyncio.Future[None] | None = None
         self._thread = threading.Thread(target=self._run, name="syncd-writer", daemon=True)
@@ -215,14 +237,14 @@ class Writer:
     @property
     def depth(self) -> int:
         """Return how many works wait."""
-        return self._queue.qsize() + len(self._urgent) + len(self._others)
+        return self._queue.qsize() + sum(map(len, self._turns.values()))
 
-    async def write(self, work: Callable[[Connection], T], *, urgent: bool) -> T:
+    async def write(self, work: Callable[[Connection], T], *, turn: Turn) -> T:
         """Queue a work and wait for its outcome. Raises StoreBusy when too many wait."""
         if self.depth >= QUEUE_WORKS:
             raise StoreBusy(f"{QUEUE_WORKS} works wait for the database")
         done = asyncio.get_running_loop().create_future()
-        job = Job(work, done, urgent=urgent)
+        job = Job(work, done, turn=turn)
         self._queue.put(job)
         await done
         return job.outcome()
@@ -236,15 +258,19 @@ class Writer:
 
     def _run(self) -> None:
         while True:
-            if not self._urgent and not self._others:
+            if not any(self._turns.values()):
                 if self._stopping:
                     break
                 self._sort(self._next())
             self._collect()
+            busy = self._others_wait()
             if self._urgent:
                 _settle(self._committer.commit(self._all_urgent()))
-            if self._others:
-                _settle(self._committer.commit(self._some_others()))
+            if self._usual:
+                _settle(self._committer.commit(self._some_usual()))
+            if self._patient and self._is_free(busy=busy):
+                _settle(self._committer.commit(iter([self._patient.popleft()])))
+                self._tidy()
         self._end()
 
     def _next(self) -> Job[Any] | None:
@@ -252,14 +278,34 @@ class Writer:
         try:
             return self._queue.get(timeout=IDLE_S)
         except queue.Empty:
-            self._committer.rest()
+            self._committer.rest(rows=CHECKPOINT_ROWS)
         return self._queue.get()
+
+    def _is_free(self, *, busy: bool) -> bool:
+        """Say whether a patient work has its turn; `busy`: others were just served."""
+        if busy and not self._others_wait() and not self._stopping:
+            with suppress(queue.Empty):
+                self._sort(self._queue.get(timeout=GRACE_S))
+        if self._others_wait() and self._passed_over < PASSED_OVER:
+            self._passed_over += 1
+            return False
+        self._passed_over = 0
+        return True
+
+    def _others_wait(self) -> bool:
+        return bool(self._urgent or self._usual)
+
+    def _tidy(self) -> None:
+        """After a patient work do what an idle moment is for, where nobody waits: there may be none for long."""
+        self._collect()
+        if not self._others_wait():
+            self._committer.rest(rows=PATIENT_ROWS)
 
     def _sort(self, job: Job[Any] | None) -> None:
         if job is None:
             self._stopping = True
         else:
-            (self._urgent if job.urgent else self._others).append(job)
+            self._turns[job.turn].append(job)
 
     def _collect(self) -> None:
         """Take over what has been queued meanwhile."""
@@ -272,12 +318,12 @@ class Writer:
             yield self._urgent.popleft()
             self._collect()
 
-    def _some_others(self) -> Iterator[Job[Any]]:
-        """Yield the others, at least one, until something urgent comes."""
-        yield self._others.popleft()
+    def _some_usual(self) -> Iterator[Job[Any]]:
+        """Yield the usual ones, at least one, until something urgent comes."""
+        yield self._usual.popleft()
         self._collect()
-        while self._others and not self._urgent:
-            yield self._others.popleft()
+        while self._usual and not self._urgent:
+            yield self._usual.popleft()
             self._collect()
 
     def _end(self) -> None:

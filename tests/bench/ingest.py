@@ -33,6 +33,8 @@ from tests.bench.clocks import BenchClock
 from tests.bench.report import arguments, report
 
 Script = list[tuple[str, Any, bool]]
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "cache_size=-65536", "wal_autocheckpoint=16384")
+"""How the daemon's own writing connection is set; a baseline's is set alike."""
 
 
 async def fill(intake: Intake, facts: list[OrderFact]) -> None:
@@ -55,7 +57,7 @@ async def drain(store: Store, clock: BenchClock, facts: list[OrderFact], house: 
 def replay(path: Path, script: Script) -> float:
     """Run the recorded statements by sqlite3 alone; return the seconds."""
     conn = sqlite3.connect(path, isolation_level=None)
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-65536", "wal_autocheckpoint=16384"):
+    for pragma in PRAGMAS:
         conn.execute(f"PRAGMA {pragma}")
     started = time.perf_counter()
     for statement, parameters, many in script:

@@ -5,7 +5,8 @@ unit more of safety stock changes the target of nearly every listing: `plan_s` i
 Orders come all the while; `longest_hold_ms` is the longest time from the arrival of one until it is decided, its own
 work included, `usual_hold_ms` the median. `cpu_s` is the processor's time of planning and orders together: on a machine
 with other work it says more than `plan_s`. `again_s` is planning once more, when hardly anything changes. `rss_mb` is
-the most memory that the process ever had, in units of 1,000,000 bytes.
+the most memory that the process ever had, in units of 1,000,000 bytes. `raw_s` is the baseline: the same columns read and
+written by plain sqlite3 in pieces of RAW_SKUS, with nothing computed and no orders; `ratio_to_raw` is `plan_s` to it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import asyncio
 import random
 import resource
 import shutil
+import sqlite3
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
@@ -34,6 +37,7 @@ from syncd.engine.rules import House
 from syncd.store.session import Store
 from tests.bench import shop
 from tests.bench.clocks import BenchClock
+from tests.bench.ingest import PRAGMAS
 from tests.bench.memory import built
 from tests.bench.report import arguments, report
 
@@ -41,6 +45,8 @@ LEARNED = 20_000
 """Orders from which demand is learned."""
 ORDER_S = 0.05
 """Seconds between two orders."""
+RAW_SKUS = 250
+"""SKUs of a transaction of the baseline, about what a piece of planning has."""
 
 
 def spread_stock(conn: Connection) -> None:
@@ -59,6 +65,23 @@ def learn(house: House, *, skus: int, seed: int) -> None:
         units = dice.choice((1, 1, 1, 2, 3, 6))
         at = shop.START + number * 20_000_000
         book.heard(Sold(account=dice.choice(shop.ACCOUNTS), at=at, lines=((sku_id, units, True),)))
+
+
+def raw_s(path: Path, *, skus: int) -> float:
+    """Return the seconds that reading and writing all listings takes without planning."""
+    columns = "id, account, target, base, high, lane, due_at, attempts, demand"
+    query = f"SELECT {columns} FROM listing WHERE sku_id BETWEEN ? AND ? ORDER BY sku_id"
+    change = "UPDATE listing SET target = ?, low = ?, high = ?, lane = ?, due_at = ? WHERE id = ?"
+    started = time.perf_counter()
+    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        for pragma in PRAGMAS:
+            conn.execute(f"PRAGMA {pragma}")
+        for first in range(1, skus + 1, RAW_SKUS):
+            conn.execute("BEGIN IMMEDIATE")
+            rows = conn.execute(query, (first, first + RAW_SKUS - 1)).fetchall()
+            conn.executemany(change, [(1, 1, 1, 2, shop.START, row[0]) for row in rows])
+            conn.execute("COMMIT")
+    return time.perf_counter() - started
 
 
 async def trade(store: Store, clock: BenchClock, house: House, stop: asyncio.Event, *, skus: int) -> list[float]:
@@ -82,6 +105,8 @@ async def measure(folder: Path, *, skus: int) -> dict[str, float]:
     clock = BenchClock()
     path = folder / "syncd.db"
     shutil.copy(await built(folder / "made", skus=skus, clock=clock), path)
+    baseline_s = raw_s(Path(shutil.copy(path, folder / "raw.db")), skus=skus)
+    (folder / "raw.db").unlink()
     async with Store.open(f"sqlite:///{path}", clock=clock) as store:
         await store.write(spread_stock)
         house = shop.house(policy=Policy(exposure=Exposure.ADAPTIVE, safety_stock=1))
@@ -100,6 +125,8 @@ async def measure(folder: Path, *, skus: int) -> dict[str, float]:
         again_s = time.perf_counter() - started
     return {
         "plan_s": plan_s,
+        "raw_s": baseline_s,
+        "ratio_to_raw": plan_s / baseline_s,
         "cpu_s": cpu_s,
         "longest_hold_ms": 1_000 * max(held),
         "usual_hold_ms": 1_000 * median(held),

@@ -9,17 +9,20 @@ from typing import Any
 
 import pytest
 
+from syncd.core.exposure import Exposure, Policy
 from syncd.core.facts import HintFact, OrderFact
 from syncd.core.terms import AccountId, SkuId
 from syncd.engine import attending, planning
 from syncd.engine.ingest import Ingest
 from syncd.engine.intake import Intake
+from syncd.engine.outlook import Ground, Lag
 from syncd.engine.plain import CHECKED, Alike, examine
 from syncd.engine.planning import Planner
 from syncd.engine.work import Work
 from syncd.store.session import Store
 from tests.bench import shop
 from tests.bench.clocks import BenchClock
+from tests.bench.planning import learn
 
 SKUS = 3 * CHECKED
 
@@ -56,6 +59,38 @@ async def test_a_piece_of_planning_ends_by_the_clock(store: Store) -> None:
 
     ends = [await store.read(lambda conn, a=after: piece(conn, a)) for after in (0, CHECKED, SKUS)]  # type: ignore[misc]
     assert [(one.last, one.skus) for one in ends] == [(CHECKED, CHECKED), (2 * CHECKED, CHECKED), (None, 0)]
+
+
+async def test_pieces_aim_at_what_a_decision_aims_at(store: Store) -> None:
+    """SKUs that were never sold are not alike while a channel is away that shows different numbers of them."""
+    house = shop.house(policy=Policy(exposure=Exposure.ADAPTIVE))
+    house.outlook.set_lags(
+        {
+            AccountId(name): Lag(
+                heard_s=600, visible_s=600, visible_by=Ground.DOWN if name == "amazon" else Ground.MEASURED
+            )
+            for name in shop.ACCOUNTS
+        }
+    )
+    learn(house, skus=2_000, seed=1)
+    house.outlook.book.known.clear()
+    await store.write(lambda conn: conn.exec_driver_sql("UPDATE balance SET on_hand = 6"))
+    shown = "CASE WHEN account = 'amazon' AND sku_id % 2 = 1 THEN 1 ELSE 60 END"
+    await store.write(
+        lambda conn: conn.exec_driver_sql(f"UPDATE listing SET target = 60, base = 60, low = {shown}, high = {shown}")
+    )
+
+    def both(conn: Any) -> tuple[list[Any], list[Any]]:
+        work = Work(conn, house=house, now=shop.START)
+        piece = examine(work, after=SkuId(0), most=SKUS, kits=set(), alike=Alike())
+        assert not piece.slow
+        ids = [SkuId(number) for number in range(1, SKUS + 1)]
+        decided = planning.changes_of(conn, house, ids, shop.START)
+        return sorted((name, aim) for name, _, aim in piece.moves), sorted((name, x.after) for name, x in decided)
+
+    quick, decided = await store.read(both)
+    assert quick == decided
+    assert len(set(quick)) > len(shop.ACCOUNTS), "both kinds of SKUs must aim at different numbers"
 
 
 class Crawling(BenchClock):

@@ -19,7 +19,7 @@ from syncd.store import writer as writer_module
 from syncd.store.driver import frozen_engine, reader_engine
 from syncd.store.rows import InboxRow
 from syncd.store.schema import migrate
-from syncd.store.session import GROUP_WORKS, Store, StoreBusy
+from syncd.store.session import GROUP_WORKS, Store, StoreBusy, Turn
 from syncd.store.statements import table
 
 INBOX = table(InboxRow)
@@ -147,7 +147,7 @@ async def test_urgent_works_go_first_and_alone(store_url: str) -> None:
         await gate.held()
         for name in ("a", "b"):
             group.create_task(store.write(noting(name)))
-            group.create_task(store.write(noting(name.upper()), urgent=True))
+            group.create_task(store.write(noting(name.upper()), turn=Turn.URGENT))
         await asyncio.sleep(0)
         gate.opened.set()
     assert order == ["A:1", "B:1", "a:2", "b:2"]
@@ -159,7 +159,7 @@ async def test_urgent_works_do_not_starve_the_others(store: Store) -> None:
 
     async def hurry() -> None:
         while not done.is_set():
-            await store.write(lambda conn: None, urgent=True)
+            await store.write(lambda conn: None, turn=Turn.URGENT)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(8):
@@ -168,6 +168,72 @@ async def test_urgent_works_do_not_starve_the_others(store: Store) -> None:
             await store.write(putting(f"slow{number}"))
         done.set()
     assert len(await store.read(keys)) == 20
+
+
+async def test_patient_works_go_last_and_alone(store_url: str) -> None:
+    """Works that nobody waits for let all others go first, each in a transaction of its own."""
+    order: list[str] = []
+    gate = Gate()
+
+    def noting(name: str) -> Work:
+        return lambda conn: order.append(f"{name}:{store.stats.commits}")
+
+    async with opened(store_url, StoppedClock()) as store, asyncio.TaskGroup() as group:
+        group.create_task(outcome(store, gate))
+        await gate.held()
+        for name in ("a", "b"):
+            group.create_task(store.write(noting(f"{name} last"), turn=Turn.PATIENT))
+            group.create_task(store.write(noting(name)))
+        await asyncio.sleep(0)
+        gate.opened.set()
+    assert order == ["a:0", "b:0", "a last:1", "b last:2"]
+
+
+async def test_who_was_served_and_asks_again_goes_before_a_patient_work(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A work that follows another at once does not wait for a patient one that came between them."""
+    monkeypatch.setattr(writer_module, "GRACE_S", 30.0)
+    order: list[str] = []
+
+    async def twice() -> None:
+        await store.write(lambda conn: order.append("first"), turn=Turn.URGENT)
+        await store.write(lambda conn: order.append("second"))
+
+    async def patient() -> None:
+        await store.write(lambda conn: order.append("patient"), turn=Turn.PATIENT)
+
+    gate = Gate()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(outcome(store, gate))
+        await gate.held()
+        group.create_task(patient())
+        group.create_task(twice())
+        await asyncio.sleep(0)
+        gate.opened.set()
+        while len(order) < 2:
+            await asyncio.sleep(0)
+        monkeypatch.setattr(writer_module, "GRACE_S", 0.0)
+        while len(order) < 3:
+            await store.write(lambda conn: None)
+    assert order == ["first", "second", "patient"]
+
+
+async def test_others_do_not_starve_a_patient_work(store: Store) -> None:
+    """While other works keep coming a patient one has its turn every now and then."""
+    done = asyncio.Event()
+
+    async def go_on() -> None:
+        while not done.is_set():
+            await store.write(lambda conn: None)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(8):
+            group.create_task(go_on())
+        for number in range(5):
+            await store.write(putting(f"patient{number}"), turn=Turn.PATIENT)
+        done.set()
+    assert len(await store.read(keys)) == 5
 
 
 @pytest.mark.parametrize("place", [0, 7, 19])
@@ -357,8 +423,8 @@ async def test_an_idle_writer_empties_its_log(sqlite_url: str, clock: Any, monke
     loop = asyncio.get_running_loop()
     rest = writer_module.Committer.rest
 
-    def rest_and_tell(committer: writer_module.Committer) -> None:
-        rest(committer)
+    def rest_and_tell(committer: writer_module.Committer, *, rows: int) -> None:
+        rest(committer, rows=rows)
         told = (committer.stats.works, rows_in_the_file_alone(sqlite_url))
         loop.call_soon_threadsafe(rested.put_nowait, told)
 
@@ -372,6 +438,18 @@ async def test_an_idle_writer_empties_its_log(sqlite_url: str, clock: Any, monke
         for stage, (count, in_file) in enumerate(((5, 0), (5, 10), (1, 10))):
             await all_behind_a_gate(store, [putting(f"{stage} {n}") for n in range(count)])
             assert await in_file_after(store.stats.works) == in_file
+
+
+async def test_patient_works_empty_the_log(sqlite_url: str, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patient works one after the other leave no idle moment: where nobody waits the log goes into the file between."""
+    monkeypatch.setattr(writer_module, "PATIENT_ROWS", 10)
+    monkeypatch.setattr(writer_module, "IDLE_S", 60.0)
+    async with opened(sqlite_url, clock) as store:
+        number = 0
+        while not await store.write(lambda conn: rows_in_the_file_alone(sqlite_url)):
+            await store.write(putting(str(number)), turn=Turn.PATIENT)
+            number += 1
+    assert number > 10
 
 
 def rows_in_the_file_alone(url: str) -> int:
