@@ -2,7 +2,7 @@
 #
 #   make install    set .venv up (needs Python 3.11 or newer, nothing else)
 #   make demo       a flash sale in the terminal;       ARGS="--seconds 30"
-#   make test       the tests;                          PYTEST_ARGS="-k settings"
+#   make test       the tests, but for the benchmarks in a tiny size (-m bench); PYTEST_ARGS="-k settings"
 #   make check      lint, format, types
 #   make coverage   the core's tests; every branch of it must be taken
 #   make bench      every benchmark;                    ARGS="--json"
@@ -45,7 +45,7 @@ demo: install
 	$(BIN)/syncd demo $(ARGS)
 
 test: install
-	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not bench" $(PYTEST_ARGS)
 
 check: install
 	$(BIN)/ruff check .

@@ -64,6 +64,7 @@ def figures_of(name: str, options: list[str]) -> dict[str, float]:
     return figures
 
 
+@pytest.mark.bench
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BENCHES)
 def test_a_benchmark_prints_its_figures(name: str, tmp_path: Path) -> None:
