@@ -29,6 +29,7 @@ RETRY_US = SECOND_US
 MOST_DOUBLINGS = 8
 MARGIN_QUANTILE = 0.99
 """How sure an absolute write is not to put an own sale back that was not read yet; surer hides the last unit longer."""
+_FALLS = (Lane.ZERO, Lane.FALL)
 _NO_EFFECTS: Sequence[Effect] = ()
 _NO_WRITES: Sequence[Unsettled] = ()
 
@@ -90,7 +91,7 @@ def _queue_certain(work: Work, listing: Listing) -> None:
     assert listing.target is not None, "the caller checked it"  # noqa: S101  (the same)
     value = listing.low = listing.high = listing.base.value
     lane = lane_of_certain(target=listing.target, value=value)
-    due_at = None if lane is None else retry_at(listing.attempts, work.now)
+    due_at = None if lane is None else fall_at(listing.lane, listing.due_at, attempts=listing.attempts, now=work.now)
     if (listing.lane, listing.due_at) != (lane, due_at):
         listing.lane, listing.due_at = lane, due_at
         listing.changed = True
@@ -162,8 +163,10 @@ def sold_here(listing: Listing, units: int, at: Instant) -> None:
 
 def _queue(listing: Listing, step: Step, now: Instant) -> None:
     lane, due_at = lane_of(step, now)
-    if isinstance(step, Send):
+    if isinstance(step, Send) and step.lane == Lane.RAISE:
         due_at = retry_at(listing.attempts, now)
+    elif isinstance(step, Send):
+        due_at = fall_at(listing.lane, listing.due_at, attempts=listing.attempts, now=now)
     if (listing.lane, listing.due_at) != (lane, due_at):
         listing.lane, listing.due_at = lane, due_at
         listing.changed = True
@@ -172,6 +175,15 @@ def _queue(listing: Listing, step: Step, now: Instant) -> None:
 def retry_at(attempts: int, now: Instant) -> Instant:
     """Return when a row that could not be sent so many times in a row is due: the first time at once, then later."""
     return now if attempts <= 1 else now + RETRY_US * 2 ** min(attempts - 2, MOST_DOUBLINGS)
+
+
+def fall_at(lane: int | None, due_at: Instant | None, *, attempts: int, now: Instant) -> Instant:
+    """Return when a fall is due, given what the row waited for: one that waits stays due since it was first.
+
+    How long falls wait says how slow a channel is; deciding them anew must not hide it.
+    """
+    at = retry_at(attempts, now)
+    return min(at, due_at) if attempts <= 1 and lane in _FALLS and due_at is not None else at
 
 
 def lane_of(step: Step, now: Instant) -> tuple[int | None, Instant | None]:
