@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from syncd.core.facts import AccountFact, AccountState, BrakeFact, MappingFact, MappingRow, Verdict
+from syncd.core.facts import AccountFact, AccountState, BrakeFact, MappingFact, MappingRow, SkuFact, SkuRow, Verdict
 from syncd.core.terms import AccountId, ListingRef, Sku
 from syncd.engine.resettle import run_resettle
 from syncd.sdk.channel import Outcome, OutcomeKind, Profile, Write, WriteMode
@@ -127,6 +127,28 @@ def test_mappings_of_listings_without_a_sku_wait(quick_path: Path) -> None:
         assert "held by the brake" in (await world.say(MappingFact(rows=rows)) or "")
         await asyncio.sleep(60)
         assert {one.numbers[ref] for ref in strange} == {50}
+
+    played(quick_path, story, catalogue_s=60.0)
+
+
+@pytest.mark.parametrize("goods", [60, 120])
+def test_kits_that_empty_many_listings_wait(quick_path: Path, goods: int) -> None:
+    """Kits that suddenly need more of a part than there is are held, in a small file and in one taken in slices."""
+
+    def kits(quantity: int) -> SkuFact:
+        rows = (SkuRow(sku=Sku(f"K-{number}"), components=((Sku("PART"), quantity),)) for number in range(goods))
+        return SkuFact(rows=tuple(rows))
+
+    async def story(world: World) -> None:
+        one = world.doubles["one"]
+        offers = [one.list(f"K-{number}", 5, remote_id=f"k{number}") for number in range(goods)]
+        await world.say(SkuFact(rows=(SkuRow(sku=Sku("PART")),)))
+        await world.say(kits(1))
+        await opened(world, part=5)
+        await asyncio.sleep(600)
+        assert "held by the brake" in (await world.say(kits(100)) or "")
+        await asyncio.sleep(60)
+        assert {one.numbers[ref] for ref in offers} == {5}
 
     played(quick_path, story, catalogue_s=60.0)
 
