@@ -27,6 +27,8 @@ from syncd.store.listings import Listing
 RETRY_US = SECOND_US
 """How long a row waits that could not be sent twice in a row; it doubles with each further time."""
 MOST_DOUBLINGS = 8
+MOST_DOUBLINGS_PARKED = 12
+"""A fall that the channel refuses is tried again at least about once an hour."""
 MARGIN_QUANTILE = 0.99
 """How sure an absolute write is not to put an own sale back that was not read yet; surer hides the last unit longer."""
 _NO_EFFECTS: Sequence[Effect] = ()
@@ -121,7 +123,8 @@ def view_of(
         pace=rules.pace,
         margin=margin_of(listing, rules, mark, now) if limit is None else 0,
         held=bool(listing.held),
-        parked=bool(listing.parked) or listing.vanished,
+        parked=bool(listing.parked),
+        vanished=listing.vanished,
         gives_until=shown.gives_until((e for e in effects if not e.maybe), now=now) if effects else None,
         raise_at=listing.due_at if listing.lane == Lane.RAISE else None,
         read_at=listing.seen_at,
@@ -163,15 +166,17 @@ def sold_here(listing: Listing, units: int, at: Instant) -> None:
 def _queue(listing: Listing, step: Step, now: Instant) -> None:
     lane, due_at = lane_of(step, now)
     if isinstance(step, Send):
-        due_at = retry_at(listing.attempts, now)
+        due_at = retry_at(listing.attempts, now, most=MOST_DOUBLINGS_PARKED if listing.parked else MOST_DOUBLINGS)
+        if listing.parked and listing.lane == lane and listing.due_at is not None:
+            due_at = min(due_at, listing.due_at)  # else each reading would put it off
     if (listing.lane, listing.due_at) != (lane, due_at):
         listing.lane, listing.due_at = lane, due_at
         listing.changed = True
 
 
-def retry_at(attempts: int, now: Instant) -> Instant:
+def retry_at(attempts: int, now: Instant, *, most: int = MOST_DOUBLINGS) -> Instant:
     """Return when a row that could not be sent so many times in a row is due: the first time at once, then later."""
-    return now if attempts <= 1 else now + RETRY_US * 2 ** min(attempts - 2, MOST_DOUBLINGS)
+    return now if attempts <= 1 else now + RETRY_US * 2 ** min(attempts - 2, most)
 
 
 def lane_of(step: Step, now: Instant) -> tuple[int | None, Instant | None]:
