@@ -39,7 +39,9 @@ def _asks(policy: Policy) -> bool:
 
 def _is_closable(listing: Listing, one: Display | None) -> bool:
     """Say whether a page is ours to close: one that a person took down stays down when there are units again."""
-    return listing.active or (one is not None and (one.wanted.hidden or one.there.hidden))
+    if one is not None and (one.wanted.hidden or one.there.hidden or "hidden" in one.unsure):
+        return True
+    return listing.active
 
 
 def _wanted(work: Work, sku_id: SkuId, slot: Slot, aim: int | None, *, closable: bool) -> Showing:

@@ -299,9 +299,9 @@ class _Trial:
 
 def _beside(one: Display) -> Iterator[Obstacle]:
     """Tell of a page that is closed, and of what should stand beside a number and does not yet."""
-    if one.there.hidden:
+    if one.there.hidden and "hidden" not in one.unsure:
         yield Obstacle(what="page_closed", detail=moment(one.since).isoformat())
-    if one.wanted != one.there:
+    if one.wanted != one.there or one.unsure:
         yield Obstacle(what="beside", detail=one.reason, until=moment_or_none(one.due_at))
 
 
