@@ -20,10 +20,14 @@ class BrakeRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """The target of one released listing before and after; `before` is None where it had none."""
+    """The target of one listing of a released account before and after.
+
+    `before` is None where it had none; what it `shows` then stands for it (None: not known).
+    """
 
     before: int | None
     after: int
+    shows: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,14 +43,17 @@ def check(changes: Iterable[Change], *, listings: int, rule: BrakeRule) -> Trip 
     """Return what is held, or None when the change may pass.
 
     Falls to zero and raises (from zero, or to more than `factor` times as much) are each held against the rule by
-    themselves. A fall that leaves something never trips, and neither does a listing that had no target: it is
-    released by a person who saw the plan.
+    themselves. A fall that leaves something never trips. `listings` are those that had a target; those that get their
+    first one are of them, too. Of these a raise from nothing never trips: it is what opening a listing means.
     """
     to_zero = raised = 0
     for change in changes:
         before, after = change.before, change.after
         if before is None:
-            continue
+            listings += 1
+            before = change.shows
+            if not before:
+                continue
         if before > 0 >= after:
             to_zero += 1
         elif after > max(0, before) * rule.factor:

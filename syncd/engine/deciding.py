@@ -230,7 +230,7 @@ def trips(work: Work) -> Trip | None:
         listing = work.listings[listing_id]
         known = work.account_of(listing)
         if known is not None and known.state is AccountState.LIVE and listing.target != before:
-            changes.append(Change(before=before, after=listing.target or 0))
+            changes.append(Change(before=before, after=listing.target or 0, shows=listing.high))
     rule = work.house.brake
     if len(changes) < rule.minimum:
         return None

@@ -14,7 +14,7 @@ from typing import Final
 from syncd.core.exposure import Exposure, Policy, pool_target
 from syncd.core.plan import Lane
 from syncd.core.terms import UNPLACED, AccountId, Instant, Location, SkuId
-from syncd.engine.replan import retry_at
+from syncd.engine.replan import fall_at
 from syncd.engine.rooms import load_policies, policy_of
 from syncd.engine.slots import Slot, adaptive, has_plenty, loss_of
 from syncd.engine.work import Work
@@ -157,7 +157,7 @@ class _Plain:
     ) -> list[int]:
         rooms = self._rooms(mine, shelf)
         pools = [
-            pool_target(room, policy, account=plan.account) if own else self._pool(plan.account, room, policy)
+            self._most(plan.account, room, policy) if own else self._pool(plan.account, room, policy)
             for plan, policy, room in zip(mine, policies, rooms, strict=True)
         ]
         if len(mine) < 2:
@@ -180,8 +180,11 @@ class _Plain:
     def _pool(self, account: AccountId, room: int, policy: Policy) -> int:
         found = self._pools.get((account, room))
         if found is None:
-            found = self._pools[account, room] = pool_target(room, policy, account=account)
+            found = self._pools[account, room] = self._most(account, room, policy)
         return found
+
+    def _most(self, account: AccountId, room: int, policy: Policy) -> int:
+        return self.work.house.rules[account].within(pool_target(room, policy, account=account))
 
     def _limits(
         self,
@@ -251,5 +254,6 @@ def _next(plan: Plan, aim: int, *, now: Instant, raised_at: Instant) -> Aimed:
     if value < aim:
         return (aim, value, value, _RAISE, plan.due_at if plan.lane == _RAISE else raised_at, plan.id)
     if value > aim:
-        return (aim, value, value, _FALL if aim else _ZERO, retry_at(plan.attempts, now), plan.id)
+        due_at = fall_at(plan.lane, plan.due_at, attempts=plan.attempts, now=now)
+        return (aim, value, value, _FALL if aim else _ZERO, due_at, plan.id)
     return (aim, value, value, None, None, plan.id)

@@ -181,7 +181,8 @@ def changes_of(conn: Connection, house: House, ids: Sequence[SkuId], now: Instan
     for listing in work.listings.values():
         before = work.targets_before[listing.id]
         if before != listing.target:
-            found.append((listing.account, Change(before=before, after=listing.target or 0)))
+            change = Change(before=before, after=listing.target or 0, shows=listing.high)
+            found.append((listing.account, change))
     # What is to stand beside a number is a change, too, but none of the number.
     found += ((one.account, Change(before=0, after=0)) for one in work.displays.values())
     return found

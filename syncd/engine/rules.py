@@ -50,6 +50,11 @@ class Rules:
         """Say whether the channel shows more than numbers."""
         return self.limits or self.pages or self.days
 
+    def within(self, units: int) -> int:
+        """Return what a listing of the channel can show of so many units."""
+        most = self.profile.max_quantity
+        return units if most is None else min(units, most)
+
     @property
     def passing_us(self) -> int:
         """Return how late an order may become known at most, for allotments, in microseconds."""

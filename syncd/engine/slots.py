@@ -67,7 +67,7 @@ def slot_of(sku_id: SkuId, rules: Rules, policy: Policy, group: Sequence[Listing
         listings=group,
         where=where,
         available=available,
-        most=pool_target(available, policy, account=rules.account),
+        most=rules.within(pool_target(available, policy, account=rules.account)),
         pages=1 if len(places) > 1 else len(group),
         high=max(listing.high or 0 for listing in group),
         parts=places if len(places) > 1 else {},

@@ -230,7 +230,7 @@ class _Trial:
         policy = policy_of(self.work, self.sku_id, rules.account)
         available = Rooms(self.work).at(self.sku_id, where, policy, rules.account)
         capless = pool_target(available, replace(policy, cap=None, share=None), account=rules.account)
-        pool = pool_target(available, policy, account=rules.account)
+        pool = rules.within(pool_target(available, policy, account=rules.account))
         return Aim(
             locations=tuple(where),
             available=available,

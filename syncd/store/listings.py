@@ -8,13 +8,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select, update
 
+from syncd.core.facts import AccountState
 from syncd.core.plan import Lane
 from syncd.core.shown import Base
 from syncd.core.terms import AccountId, Instant, ListingInfo, ListingRef, Location, SkuId
-from syncd.store.rows import ListingRow
+from syncd.store.rows import AccountRow, ListingRow
 from syncd.store.statements import Among, change, fetch_all, insert_new, listed, table
 
-_LISTING = table(ListingRow)
+_LISTING, _ACCOUNT = table(ListingRow), table(AccountRow)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -189,8 +190,10 @@ def busy(conn: Connection) -> int:
 
 
 def released(conn: Connection) -> int:
-    """Return how many listings have a target."""
-    return int(conn.execute(select(func.count()).where(_LISTING.c.target.is_not(None))).scalar_one())
+    """Return how many listings of released accounts have a target."""
+    live = select(_ACCOUNT.c.name).where(_ACCOUNT.c.state == AccountState.LIVE.value)
+    mine = (_LISTING.c.target.is_not(None), _LISTING.c.account.in_(live))
+    return int(conn.execute(select(func.count()).where(*mine)).scalar_one())
 
 
 def save(conn: Connection, listings: Iterable[Listing], *, now: Instant) -> None:

@@ -37,6 +37,22 @@ def test_check(given: list[tuple[int | None, int]], listings: int, expected: Tri
     assert check(changes(*given), listings=listings, rule=RULE) == expected
 
 
+@pytest.mark.parametrize(
+    ("shows", "after", "expected"),
+    [
+        (5, 0, Trip(to_zero=3, raised=0, listings=13)),
+        (2, 21, Trip(to_zero=0, raised=3, listings=13)),
+        (5, 4, None),
+        (0, 900, None),
+        (None, 0, None),
+    ],
+)
+def test_first_targets(shows: int | None, after: int, expected: Trip | None) -> None:
+    """What a listing shows stands for the target that it never had, but opening it from nothing is no raise."""
+    first = [Change(before=None, after=after, shows=shows)] * 3
+    assert check(first, listings=10, rule=RULE) == expected
+
+
 def test_defaults() -> None:
     """By default a fifth of the listings, twenty at least, may not fall to zero at once."""
     assert check(changes(*[(1, 0)] * 20), listings=100, rule=BrakeRule()) is None

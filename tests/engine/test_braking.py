@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from syncd.core.facts import AccountFact, AccountState, BrakeFact, MappingFact, MappingRow, Verdict
+from syncd.core.facts import AccountFact, AccountState, BrakeFact, MappingFact, MappingRow, SkuFact, SkuRow, Verdict
 from syncd.core.terms import AccountId, ListingRef, Sku
 from syncd.engine.resettle import run_resettle
 from syncd.sdk.channel import Outcome, OutcomeKind, Profile, Write, WriteMode
@@ -28,15 +28,21 @@ GOODS = 12
 Story = Callable[[World], Awaitable[Any]]
 
 
-def played(path: Path, story: Story, double: Double | None = None, **changes: Any) -> None:
-    """Tell a story of twelve SKUs on one channel; what is at `path` already goes on."""
+def played(
+    path: Path, story: Story, double: Double | None = None, names: Sequence[str] = ("one",), **changes: Any
+) -> None:
+    """Tell a story of twelve SKUs on each of some channels; what is at `path` already goes on."""
 
     async def main() -> None:
-        one = double or Double(mode=WriteMode.COMPARE_AND_SET, clock=loop_running().clock, dice=SeededRandom(3))
-        one.clock, one.lateness_s = loop_running().clock, 5.0
-        for number in range(GOODS):
-            one.list(f"S-{number}", 5, remote_id=f"r{number}")
-        async with running(path / "a.db", loop_running().clock, {"one": one}, **changes) as world:
+        clock = loop_running().clock
+        doubles = {
+            name: double or Double(mode=WriteMode.COMPARE_AND_SET, clock=clock, dice=SeededRandom(3)) for name in names
+        }
+        for one in doubles.values():
+            one.clock, one.lateness_s = clock, 5.0
+            for number in range(GOODS):
+                one.list(f"S-{number}", 5, remote_id=f"r{number}")
+        async with running(path / "a.db", clock, doubles, **changes) as world:
             await asyncio.sleep(20)
             await story(world)
 
@@ -74,6 +80,75 @@ def test_mappings_that_empty_many_listings_wait(quick_path: Path) -> None:
         assert await world.say(BrakeFact(ids=(await held(world),), verdict=Verdict.ACCEPT)) is None
         await asyncio.sleep(60)
         assert shown(world) == [0] * (GOODS + 1)
+
+    played(quick_path, story, catalogue_s=60.0)
+
+
+def test_first_counts_that_empty_a_released_channel_wait(quick_path: Path) -> None:
+    """On a released channel the first counts are weighed against what its listings show, for they have no target yet."""
+
+    async def story(world: World) -> None:
+        await world.go()
+        await asyncio.sleep(30)
+        assert "held by the brake" in (await world.count(**{f"s_{number}": 0 for number in range(GOODS)}) or "")
+        await asyncio.sleep(60)
+        assert shown(world) == [5] * GOODS
+        assert await world.count(**{f"s_{number}": 4 for number in range(GOODS)}) is None
+
+    played(quick_path, story)
+
+
+def test_listings_of_channels_that_are_not_released_weigh_nothing(quick_path: Path) -> None:
+    """A count that empties the only released channel waits, however many listings others have that are not released."""
+
+    async def story(world: World) -> None:
+        await world.count(**{f"s_{number}": 5 for number in range(GOODS)})
+        await world.say(AccountFact(account=ONE, state=AccountState.LIVE))
+        await asyncio.sleep(30)
+        reason = await world.count(**{f"s_{number}": 0 for number in range(GOODS)}) or ""
+        assert f"{GOODS} listings would fall to zero and 0 rise, of {GOODS}" in reason
+        await asyncio.sleep(60)
+        assert shown(world) == [5] * GOODS
+
+    played(quick_path, story, names=("one", "two", "three", "four", "five", "six"))
+
+
+def test_mappings_of_listings_without_a_sku_wait(quick_path: Path) -> None:
+    """Listings that belonged to no SKU and are mapped in mass to one without stock go on showing what they show."""
+
+    async def story(world: World) -> None:
+        one = world.doubles["one"]
+        strange = [one.list("", 50, remote_id=f"x{number}") for number in range(GOODS)]
+        one.list("NONE", 0, remote_id="none")
+        await opened(world)
+        await asyncio.sleep(400)
+        await world.count(none=0)
+        rows = tuple(MappingRow(account=ONE, ref=ref, sku=Sku("NONE")) for ref in strange)
+        assert "held by the brake" in (await world.say(MappingFact(rows=rows)) or "")
+        await asyncio.sleep(60)
+        assert {one.numbers[ref] for ref in strange} == {50}
+
+    played(quick_path, story, catalogue_s=60.0)
+
+
+@pytest.mark.parametrize("goods", [60, 120])
+def test_kits_that_empty_many_listings_wait(quick_path: Path, goods: int) -> None:
+    """Kits that suddenly need more of a part than there is are held, in a small file and in one taken in slices."""
+
+    def kits(quantity: int) -> SkuFact:
+        rows = (SkuRow(sku=Sku(f"K-{number}"), components=((Sku("PART"), quantity),)) for number in range(goods))
+        return SkuFact(rows=tuple(rows))
+
+    async def story(world: World) -> None:
+        one = world.doubles["one"]
+        offers = [one.list(f"K-{number}", 5, remote_id=f"k{number}") for number in range(goods)]
+        await world.say(SkuFact(rows=(SkuRow(sku=Sku("PART")),)))
+        await world.say(kits(1))
+        await opened(world, part=5)
+        await asyncio.sleep(600)
+        assert "held by the brake" in (await world.say(kits(100)) or "")
+        await asyncio.sleep(60)
+        assert {one.numbers[ref] for ref in offers} == {5}
 
     played(quick_path, story, catalogue_s=60.0)
 
