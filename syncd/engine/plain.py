@@ -162,7 +162,7 @@ class _Plain:
     ) -> list[int]:
         rooms = self._rooms(mine, shelf)
         pools = [
-            pool_target(room, policy, account=plan.account) if own else self._pool(plan.account, room, policy)
+            self._most(plan.account, room, policy) if own else self._pool(plan.account, room, policy)
             for plan, policy, room in zip(mine, policies, rooms, strict=True)
         ]
         if len(mine) < 2:
@@ -185,8 +185,11 @@ class _Plain:
     def _pool(self, account: AccountId, room: int, policy: Policy) -> int:
         found = self._pools.get((account, room))
         if found is None:
-            found = self._pools[account, room] = pool_target(room, policy, account=account)
+            found = self._pools[account, room] = self._most(account, room, policy)
         return found
+
+    def _most(self, account: AccountId, room: int, policy: Policy) -> int:
+        return self.work.house.rules[account].within(pool_target(room, policy, account=account))
 
     def _limits(
         self,

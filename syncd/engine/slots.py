@@ -90,7 +90,7 @@ def slot_of(work: Work, sku_id: SkuId, *, rules: Rules, policy: Policy, group: S
         listings=group,
         where=where,
         available=available,
-        most=pool_target(available, policy, account=rules.account),
+        most=rules.within(pool_target(available, policy, account=rules.account)),
         pages=pages,
         state=state_of(work, rules.account),
         parts=places if len(places) > 1 else {},

@@ -124,6 +124,8 @@ def _set_target(work: Work, listing: Listing, target: int | None) -> None:
     if listing.target != target:
         listing.held = "" if ended_by_fall(listing, target) else listing.held
         listing.target = target
+        if listing.parked:
+            listing.attempts = 0  # another number is tried at once
         work.stir(listing)
 
 
