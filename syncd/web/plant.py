@@ -14,6 +14,7 @@ from syncd.core.escalation import Lexicon
 from syncd.core.exposure import Policy
 from syncd.core.facts import Fact
 from syncd.core.lag import Figures
+from syncd.core.season import Season
 from syncd.core.terms import AccountId, Instant, Location, Outcome, SkuId
 from syncd.core.tickets import DeskId
 from syncd.letters import Texts
@@ -193,6 +194,10 @@ class House(Protocol):
     @property
     def rules(self) -> Mapping[AccountId, Rules]:
         """Return how each account is treated now; changed settings that the brake holds are not in it."""
+
+    @property
+    def seasons(self) -> Sequence[Season]:
+        """Return the seasons of the settings."""
 
     def policy(self, account: AccountId, now: Instant) -> Policy:
         """Return the policy of an account that holds now for every SKU without one of its own."""
