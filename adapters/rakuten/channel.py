@@ -85,6 +85,7 @@ class RakutenChannel:
             feed_lateness_s=feed.LATENESS_US / wire.SECOND_US,
             feed_complete=True,
             shows_negative=False,
+            max_quantity=stock.MOST_QUANTITY,
             api_version=API_VERSION,
             conduct=CONDUCT,
         )

@@ -44,13 +44,14 @@ class View:
     """A listing as the rule sees it.
 
     `target` is None while nothing may be written. `shown` is None while nothing was ever read: it is read all the same.
-    `margin` is what own sales may have taken unread (absolute mode only, else 0). `held` blocks raises, `parked`
-    everything. `gives_until` is until when a unit may still come back, `raise_at` when a raise that waits is due,
-    `read_at` when it was last read, `last_open` the latest write whose outcome is not known (a delta: with the number
-    it leads to), `settled_at` the instant after which a reading can tell whether open writes took effect. `stale` says
-    that a guarded write met another number than believed since the last base. `doubted`: somebody seems to have changed
-    the number where people count; it is read again before it is believed or overwritten. `ceiling` is the most that a
-    write may set it to (`core.gate`; None outside of allotments) and `ceiling_at` when that is likely to rise.
+    `margin` is what own sales may have taken unread (absolute mode only, else 0). `held` blocks raises, so does
+    `parked`: the channel refused a number. `vanished` blocks everything: there is nothing to write to. `gives_until` is
+    until when a unit may still come back, `raise_at` when a raise that waits is due, `read_at` when it was last read,
+    `last_open` the latest write whose outcome is not known (a delta: with the number it leads to), `settled_at` the
+    instant after which a reading can tell whether open writes took effect. `stale` says that a guarded write met
+    another number than believed since the last base. `doubted`: somebody seems to have changed the number where people
+    count; it is read again before it is believed or overwritten. `ceiling` is the most that a write may set it to
+    (`core.gate`; None outside of allotments) and `ceiling_at` when that is likely to rise.
     """
 
     mode: WriteMode
@@ -60,6 +61,7 @@ class View:
     margin: int = 0
     held: bool = False
     parked: bool = False
+    vanished: bool = False
     gives_until: Instant | None = None
     raise_at: Instant | None = None
     read_at: Instant | None = None
@@ -124,19 +126,19 @@ Step: TypeAlias = Idle | Wait | Look | Send
 
 def decide(view: View, *, now: Instant) -> Step:
     """Return what is next for a listing."""
-    if view.parked:
+    if view.vanished:
         return Idle()
     if view.shown is None:
         return Look(at=now)
     if view.target is None:
         return Idle()
-    if view.doubted:
-        return _look(view, now)
     low, high = max(0, view.shown.low), max(0, view.shown.high)
-    if view.stale and (view.target > 0 or high == 0):
+    if view.doubted or (view.stale and (view.target > 0 or high == 0)):
         return _look(view, now)
     if high > view.target:
         return _fall(view, low, high, now)
+    if view.parked:
+        return Idle()
     if high < view.target - view.margin:
         return _raise(view, low, high, now)
     if low < high or view.last_open is not None:

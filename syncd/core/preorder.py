@@ -12,6 +12,15 @@ def sellable(incoming: Iterable[Incoming]) -> int:
     return sum(max(0, one.units) for one in incoming if one.day)
 
 
+def owed(short: int, *, sells: int, before: int, to_come: int) -> int:
+    """Return how many of the units that are promised and not here are owed, and not oversold.
+
+    `sells` units may be promised before they are here, 0 where no policy lets them. Of those that were owed `before`,
+    as many stay owed as are still to come, also after a policy has ended.
+    """
+    return min(max(0, short), max(sells, min(before, to_come)))
+
+
 def ready_day(available: int, incoming: Iterable[Incoming]) -> str:
     """Return the day from which the next unit that is sold can leave; empty where one is here, or none is to come.
 

@@ -90,6 +90,10 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
             title="Listings are gone",
             sentence="{account}: {count} listings are no longer in the catalogue and are not written ({names})",
         ),
+        "parked": Words(
+            title="Writes refused",
+            sentence="{account} refuses numbers of {count} listings; only falls are tried again there ({names})",
+        ),
         "webhook_lost": Words(
             title="Webhooks missing",
             sentence="{account} does not send {topics}; orders still come by polling, only later",
@@ -156,6 +160,10 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
         "vanished": Words(
             title="消えた出品",
             sentence="{account}：{count}件の出品がカタログから消え、書き込みを止めています（{names}）",
+        ),
+        "parked": Words(
+            title="書込の拒否",
+            sentence="{account}：{count}件の出品で数量の書込が拒否されました。減らす書込だけを再試行します（{names}）",
         ),
         "webhook_lost": Words(
             title="Webhook未登録",

@@ -20,6 +20,7 @@ from syncd.engine.plant import Plant
 from syncd.engine.timing import nap
 from syncd.store import accounts, listings, seasons
 from syncd.store import demand as store
+from syncd.store.accounts import KnownAccount
 
 LOOK_S: Final = 15.0
 """How often lags are looked at."""
@@ -178,7 +179,7 @@ class Lookout:
         """Take the lags as they are now where they changed much; return the accounts."""
         plant, now = self._plant, self._plant.clock.now()
         outlook, lags = plant.house.outlook, plant.house.lags
-        signs = await plant.store.read(lambda conn: {name: signs_of(conn, name, now) for name in plant.roster})
+        signs = await plant.store.read(lambda conn: _signs(conn, plant, now))
         changed: dict[AccountId, Lag] = {}
         for name, account in plant.roster.items():
             measured = lags.knowledge_s(name, SHARE), lags.visible_s(name, SHARE)
@@ -199,7 +200,7 @@ class Lookout:
         """Plan anew what a season changes that began or ended since the last look, also while syncd was away."""
         plant, now = self._plant, self._plant.clock.now()
         since = int(await plant.store.read(lambda conn: accounts.note(conn, _SEASONS_NOTE)) or plant.started_at)
-        turns = [at for season in plant.house.seasons for at in (season.since, season.until) if since < at <= now]
+        turns = [at for at in plant.house.turns if since < at <= now]
         mine = await plant.store.read(lambda conn: seasons.turned(conn, since=since, now=now))
         if turns:
             plant.house.outlook.known.clear()
@@ -226,20 +227,28 @@ def _keep(conn: Connection, book: Book) -> None:
     book.changed = len(kept) == SAVED
 
 
-def signs_of(conn: Connection, account: AccountId, now: Instant) -> Signs:
-    """Return what is seen of an account in the store."""
+def _signs(conn: Connection, plant: Plant, now: Instant) -> dict[AccountId, Signs]:
+    known, shadow = accounts.accounts(conn), plant.house.shadow
+    return {name: signs_of(conn, name, known=known.get(name), shadow=shadow, now=now) for name in plant.roster}
+
+
+def signs_of(conn: Connection, account: AccountId, *, known: KnownAccount | None, shadow: bool, now: Instant) -> Signs:
+    """Return what is seen of an account in the store.
+
+    A fall that nobody may send says nothing of the channel: one of an account that is not released, or in shadow mode.
+    """
     feed = accounts.feed(conn, account, accounts.ORDERS)
-    falling = listings.next_due(conn, account, lanes=_FALLS)
-    known = accounts.accounts(conn).get(account)
+    written = known is not None and known.state is AccountState.LIVE and not shadow
+    falling = listings.next_due(conn, account, lanes=_FALLS) if written else None
     return Signs(
         scanned_at=None if feed is None else feed.scanned_at,
-        falling_since=falling if falling is not None and falling < now else None,
+        falling_since=None if known is None or falling is None or falling >= now else max(falling, known.since),
         state=None if known is None else known.state,
     )
 
 
 def next_turn(conn: Connection, plant: Plant, now: Instant) -> Instant | None:
     """Return when the next season begins or ends, of the settings or of a SKU."""
-    of_settings = [at for season in plant.house.seasons for at in (season.since, season.until) if at > now]
+    of_settings = [at for at in plant.house.turns if at > now]
     of_skus = seasons.next_turn(conn, now=now)
     return min([*of_settings, *([] if of_skus is None else [of_skus])], default=None)

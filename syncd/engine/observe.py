@@ -204,8 +204,7 @@ def take_outcomes(work: Work, fact: OutcomeFact) -> None:
 
 def _end(work: Work, rules: Rules, fact: OutcomeFact, outcome: Outcome, write: Sent, listing: Listing) -> None:
     listing.in_flight = False
-    failed = outcome.kind is OutcomeKind.UNSENT and not outcome.deferred
-    listing.attempts = listing.attempts + 1 if failed else 0
+    listing.attempts = _attempts(listing, outcome)
     until = _effect_until(rules, fact, outcome, write)
     open_ = outcome.kind in _OPEN
     claim = work.claims.get(listing.id)
@@ -226,6 +225,19 @@ def _end(work: Work, rules: Rules, fact: OutcomeFact, outcome: Outcome, write: S
                 _delta(work, write, Span(earliest=write.intended_at, latest=until), maybe=True)
         case OutcomeKind.UNSENT:
             pass
+
+
+def _attempts(listing: Listing, outcome: Outcome) -> int:
+    """Return how often in a row a row could not be written; what was only accepted may still be refused."""
+    match outcome.kind:
+        case OutcomeKind.UNSENT if not outcome.deferred:
+            return listing.attempts + 1
+        case OutcomeKind.REJECTED:
+            return listing.attempts + 1
+        case OutcomeKind.ACCEPTED if listing.parked:
+            return listing.attempts
+        case _:
+            return 0
 
 
 def _note_answer(work: Work, fact: OutcomeFact, outcome: Outcome, write: Sent, listing: Listing) -> None:
@@ -252,6 +264,7 @@ def _amend(work: Work, rules: Rules, fact: OutcomeFact, outcome: Outcome, write:
         span = Span(earliest=write.intended_at, latest=until)
         _delta(work, replace(write, delta=0) if never else write, span, maybe=True)
     if outcome.kind is OutcomeKind.REJECTED:
+        listing.attempts += 1
         _park(listing, outcome)
     work.stir(listing)
 
@@ -282,6 +295,7 @@ def _park(listing: Listing, outcome: Outcome) -> None:
 
 def _applied(work: Work, fact: OutcomeFact, write: Sent, listing: Listing) -> None:
     since = max(write.intended_at, fact.sent_at)
+    listing.parked = ""
     if write.delta is not None:
         _delta(work, write, Span(earliest=since, latest=fact.answered_at), maybe=False)
         return

@@ -12,11 +12,12 @@ from functools import partial
 from typing import Final
 
 from syncd.core.exposure import Exposure, Policy, pool_target
+from syncd.core.facts import AccountState
 from syncd.core.plan import Lane
 from syncd.core.terms import UNPLACED, AccountId, Instant, Location, SkuId
-from syncd.engine.replan import retry_at
+from syncd.engine.replan import fall_at
 from syncd.engine.rooms import load_policies, policy_of
-from syncd.engine.slots import Slot, adaptive, has_plenty, loss_of
+from syncd.engine.slots import Page, Slot, adaptive, has_plenty, loss_of, state_of
 from syncd.engine.work import Work
 from syncd.store import history
 from syncd.store import planning as store
@@ -110,7 +111,9 @@ class _Plain:
         self._one_place = len(set(self._places.values())) == 1
         self._pools, self._alike = alike.of(work, usual)
         self._loss = max((loss_of(work, policy, name) for name, policy in usual.items()), default=0)
-        self._away = any(outlook.lag(name).away for name in rules)
+        self._states = {name: state_of(work, name) for name in rules}
+        writable = (not outlook.lag(name).away and self._states[name] is AccountState.LIVE for name in rules)
+        self._writable = all(writable)
 
     def aim(self, sku_id: SkuId, mine: Sequence[Plan], shelf: Mapping[Location, int], piece: Piece) -> None:
         """Compute the targets of a SKU, and keep those that changed."""
@@ -124,7 +127,9 @@ class _Plain:
             aims = self._aims(sku_id, mine, policies, shelf, own=own)
         else:
             # SKUs that were never sold, on the same accounts and with as many units, are all alike.
-            key = (accounts, *shelf.items(), *([plan.high for plan in mine] if self._away else ()))
+            closed = tuple([not plan.active for plan in mine])
+            same = self._writable and not any(closed)
+            key = (accounts, *shelf.items()) if same else (accounts, *shelf.items(), closed, *[x.high for x in mine])
             found = self._alike.get(key)
             aims = self._alike[key] = self._aims(sku_id, mine, policies, shelf, own=own) if found is None else found
         changed = [(plan, aim) for plan, aim in zip(mine, aims, strict=True) if plan.target != aim]
@@ -157,7 +162,7 @@ class _Plain:
     ) -> list[int]:
         rooms = self._rooms(mine, shelf)
         pools = [
-            pool_target(room, policy, account=plan.account) if own else self._pool(plan.account, room, policy)
+            self._most(plan.account, room, policy) if own else self._pool(plan.account, room, policy)
             for plan, policy, room in zip(mine, policies, rooms, strict=True)
         ]
         if len(mine) < 2:
@@ -168,7 +173,7 @@ class _Plain:
         else:
             loss = self._loss
         limits = self._limits(sku_id, mine, policies, rooms, pools, loss=loss)
-        return [min(pool, limits.get(number, pool)) for number, pool in enumerate(pools)] if limits else pools
+        return [min([pool, *limits.get(number, ())]) for number, pool in enumerate(pools)] if limits else pools
 
     def _rooms(self, mine: Sequence[Plan], shelf: Mapping[Location, int]) -> list[int]:
         """Return what is available to each listing."""
@@ -180,8 +185,11 @@ class _Plain:
     def _pool(self, account: AccountId, room: int, policy: Policy) -> int:
         found = self._pools.get((account, room))
         if found is None:
-            found = self._pools[account, room] = pool_target(room, policy, account=account)
+            found = self._pools[account, room] = self._most(account, room, policy)
         return found
+
+    def _most(self, account: AccountId, room: int, policy: Policy) -> int:
+        return self.work.house.rules[account].within(pool_target(room, policy, account=account))
 
     def _limits(
         self,
@@ -192,7 +200,7 @@ class _Plain:
         pools: Sequence[int],
         *,
         loss: int,
-    ) -> dict[int, int]:
+    ) -> dict[int, tuple[int, ...]]:
         """Return what adaptive exposure limits; nothing where there is plenty, which is so for most."""
         work = self.work
         if has_plenty(work, sku_id, min(rooms), loss=loss):
@@ -202,11 +210,11 @@ class _Plain:
                 rules=work.house.rules[plan.account],
                 policy=policy,
                 listings=(),
-                where=(),
+                where=work.house.rules[plan.account].locations,
                 available=room,
                 most=pool,
-                pages=1,
-                high=plan.high or 0,
+                pages=(Page(plan.high or 0, not plan.active),),
+                state=self._states[plan.account],
                 parts={},
             )
             for plan, policy, room, pool in zip(mine, policies, rooms, pools, strict=True)
@@ -251,5 +259,6 @@ def _next(plan: Plan, aim: int, *, now: Instant, raised_at: Instant) -> Aimed:
     if value < aim:
         return (aim, value, value, _RAISE, plan.due_at if plan.lane == _RAISE else raised_at, plan.id)
     if value > aim:
-        return (aim, value, value, _FALL if aim else _ZERO, retry_at(plan.attempts, now), plan.id)
+        due_at = fall_at(plan.lane, plan.due_at, attempts=plan.attempts, now=now)
+        return (aim, value, value, _FALL if aim else _ZERO, due_at, plan.id)
     return (aim, value, value, None, None, plan.id)

@@ -12,23 +12,26 @@ from syncd.core.exposure import decay, margin
 from syncd.core.plan import Idle, Lane, Look, Send, Step, View, Wait, decide, lane_of_certain
 from syncd.core.shown import Effect, Range
 from syncd.core.terms import SECOND_US, AccountId, Instant, SkuId
+from syncd.engine import rooms
 from syncd.engine.adopting import ADOPTING
 from syncd.engine.belief import range_of, watermark
 from syncd.engine.gating import Gate
 from syncd.engine.line import settle
-from syncd.engine.rooms import backorder
 from syncd.engine.rules import Rules
 from syncd.engine.targets import retarget
 from syncd.engine.work import Hint, Work
-from syncd.store import history, offers
+from syncd.store import backorders, history, offers
 from syncd.store.history import Unsettled
 from syncd.store.listings import Listing
 
 RETRY_US = SECOND_US
 """How long a row waits that could not be sent twice in a row; it doubles with each further time."""
 MOST_DOUBLINGS = 8
+MOST_DOUBLINGS_PARKED = 12
+"""A fall that the channel refuses is tried again at least about once an hour."""
 MARGIN_QUANTILE = 0.99
 """How sure an absolute write is not to put an own sale back that was not read yet; surer hides the last unit longer."""
+_FALLS = (Lane.ZERO, Lane.FALL)
 _NO_EFFECTS: Sequence[Effect] = ()
 _NO_WRITES: Sequence[Unsettled] = ()
 
@@ -90,7 +93,7 @@ def _queue_certain(work: Work, listing: Listing) -> None:
     assert listing.target is not None, "the caller checked it"  # noqa: S101  (the same)
     value = listing.low = listing.high = listing.base.value
     lane = lane_of_certain(target=listing.target, value=value)
-    due_at = None if lane is None else retry_at(listing.attempts, work.now)
+    due_at = None if lane is None else fall_at(listing.lane, listing.due_at, attempts=listing.attempts, now=work.now)
     if (listing.lane, listing.due_at) != (lane, due_at):
         listing.lane, listing.due_at = lane, due_at
         listing.changed = True
@@ -121,7 +124,8 @@ def view_of(
         pace=rules.pace,
         margin=margin_of(listing, rules, mark, now) if limit is None else 0,
         held=bool(listing.held),
-        parked=bool(listing.parked) or listing.vanished,
+        parked=bool(listing.parked),
+        vanished=listing.vanished,
         gives_until=shown.gives_until((e for e in effects if not e.maybe), now=now) if effects else None,
         raise_at=listing.due_at if listing.lane == Lane.RAISE else None,
         read_at=listing.seen_at,
@@ -162,16 +166,35 @@ def sold_here(listing: Listing, units: int, at: Instant) -> None:
 
 def _queue(listing: Listing, step: Step, now: Instant) -> None:
     lane, due_at = lane_of(step, now)
-    if isinstance(step, Send):
+    if isinstance(step, Send) and step.lane == Lane.RAISE:
         due_at = retry_at(listing.attempts, now)
+    elif isinstance(step, Send) and listing.parked:
+        due_at = _refused_at(listing, step.lane, now)
+    elif isinstance(step, Send):
+        due_at = fall_at(listing.lane, listing.due_at, attempts=listing.attempts, now=now)
     if (listing.lane, listing.due_at) != (lane, due_at):
         listing.lane, listing.due_at = lane, due_at
         listing.changed = True
 
 
-def retry_at(attempts: int, now: Instant) -> Instant:
+def retry_at(attempts: int, now: Instant, *, most: int = MOST_DOUBLINGS) -> Instant:
     """Return when a row that could not be sent so many times in a row is due: the first time at once, then later."""
-    return now if attempts <= 1 else now + RETRY_US * 2 ** min(attempts - 2, MOST_DOUBLINGS)
+    return now if attempts <= 1 else now + RETRY_US * 2 ** min(attempts - 2, most)
+
+
+def fall_at(lane: int | None, due_at: Instant | None, *, attempts: int, now: Instant) -> Instant:
+    """Return when a fall is due, given what the row waited for: one that waits stays due since it was first.
+
+    How long falls wait says how slow a channel is; deciding them anew must not hide it.
+    """
+    at = retry_at(attempts, now)
+    return min(at, due_at) if attempts <= 1 and lane in _FALLS and due_at is not None else at
+
+
+def _refused_at(listing: Listing, lane: Lane, now: Instant) -> Instant:
+    """Return when a fall is due at a channel that refused the listing; what waits already is not put off."""
+    at = retry_at(listing.attempts, now, most=MOST_DOUBLINGS_PARKED)
+    return min(at, listing.due_at) if listing.lane == lane and listing.due_at is not None else at
 
 
 def lane_of(step: Step, now: Instant) -> tuple[int | None, Instant | None]:
@@ -216,14 +239,23 @@ def _tell_crossing(work: Work, sku_id: SkuId, code: str, before: int, after: int
     if after > 0 >= before:
         work.emit("restock", key=code, body=_body(sku=code, available=after, units=after - max(0, before)))
     if before < 0 or after < 0:
-        # Units that may be sold before they are here are owed, not oversold; so are those that private sales give back.
-        owed = backorder(work, sku_id) + offers.leaving(work.conn, [sku_id]).get(sku_id, 0)
-        before, after = before + owed, after + owed
-    if after < 0 and after < before:
-        units = min(-after, before - after)
-        work.emit("oversell", key=code, body=_body(sku=code, available=after, units=units))
-        work.alarm("oversell", code, sku=code, units=-after)
-    elif before < 0 <= after:
+        _tell_oversell(work, sku_id, code, before, after)
+
+
+def _tell_oversell(work: Work, sku_id: SkuId, code: str, before: int, after: int) -> None:
+    """Tell of units that are promised and will not be there; those sold before they are here are owed, not oversold."""
+    # What private sales give back is on its way too.
+    leaving = offers.leaving(work.conn, [sku_id]).get(sku_id, 0)
+    short_before, short = max(0, -before - leaving), max(0, -after - leaving)
+    owed_before = backorders.owed(work.conn, [sku_id]).get(sku_id, 0)
+    owed = rooms.owed(work, sku_id, short=short, before=owed_before)
+    if owed != owed_before:
+        backorders.put(work.conn, sku_id, owed, now=work.now)
+    over_before, over = max(0, short_before - owed_before), short - owed
+    if over > over_before:
+        work.emit("oversell", key=code, body=_body(sku=code, available=-over, units=over - over_before))
+        work.alarm("oversell", code, sku=code, units=over)
+    elif over_before > 0 == over:
         work.calm("oversell", code)
 
 

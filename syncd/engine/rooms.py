@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from syncd.core import kits
+from syncd.core import kits, preorder
 from syncd.core.exposure import Policy, overlay
 from syncd.core.preorder import sellable
 from syncd.core.season import in_force
@@ -87,8 +87,11 @@ def policy_of(work: Work, sku_id: SkuId, account: AccountId) -> Policy:
     return policy
 
 
-def backorder(work: Work, sku_id: SkuId) -> int:
-    """Return how many units may be promised that are not here: those on their way, where a policy sells them."""
-    load_policies(work, (sku_id,))
-    allowed = any(policy_of(work, sku_id, account).preorder for account in work.house.rules)
-    return coming(work, sku_id) if allowed else 0
+def owed(work: Work, sku_id: SkuId, *, short: int, before: int) -> int:
+    """Return how many of the missing units of a SKU are owed: they are on their way, and a policy sold them."""
+    sold_as = (sku_id, *(kit for kit, parts in work.kits.items() if any(part == sku_id for part, _ in parts)))
+    load_policies(work, sold_as)
+    allowed = any(policy_of(work, one, account).preorder for one in sold_as for account in work.house.rules)
+    sells = coming(work, sku_id)
+    to_come = sum(one.units for one in work.incoming.get(sku_id, ()))
+    return preorder.owed(short, sells=sells if allowed else 0, before=before, to_come=to_come)

@@ -144,7 +144,8 @@ def _brakes(conn: Connection, codes: set[str]) -> tuple[Obstacle, ...]:
     return tuple(
         Obstacle(what="brake", detail=f"{row.id}: {row.cause}")
         for row in accounts.held(conn)[:MOST_BRAKES]
-        if any(getattr(one, "sku", None) in codes for one in getattr(inbox.one(conn, row.inbox_id).fact, "rows", ()))
+        if row.inbox_id == accounts.SETTINGS
+        or any(getattr(one, "sku", None) in codes for one in getattr(inbox.one(conn, row.inbox_id).fact, "rows", ()))
     )
 
 
@@ -230,7 +231,7 @@ class _Trial:
         policy = policy_of(self.work, self.sku_id, rules.account)
         available = Rooms(self.work).at(self.sku_id, where, policy, rules.account)
         capless = pool_target(available, replace(policy, cap=None, share=None), account=rules.account)
-        pool = pool_target(available, policy, account=rules.account)
+        pool = rules.within(pool_target(available, policy, account=rules.account))
         return Aim(
             locations=tuple(where),
             available=available,
@@ -247,7 +248,7 @@ class _Trial:
         account, now = self.roster.get(name), self.work.now
         holders: list[tuple[str, object]] = [
             ("channel", None if account is None else account.settings),
-            *(("season", season) for season in in_force(self.work.house.seasons, account=name, now=now)),
+            *(("season", season) for season in in_force(self.work.house.seasons_of(name), account=name, now=now)),
             ("sku", rows.get("")),
             ("sku_channel", rows.get(name)),
             *(("sku_season", x) for x in in_force(self.work.seasons.get(self.sku_id, ()), account=name, now=now)),
@@ -299,9 +300,9 @@ class _Trial:
 
 def _beside(one: Display) -> Iterator[Obstacle]:
     """Tell of a page that is closed, and of what should stand beside a number and does not yet."""
-    if one.there.hidden:
+    if one.there.hidden and "hidden" not in one.unsure:
         yield Obstacle(what="page_closed", detail=moment(one.since).isoformat())
-    if one.wanted != one.there:
+    if one.wanted != one.there or one.unsure:
         yield Obstacle(what="beside", detail=one.reason, until=moment_or_none(one.due_at))
 
 

@@ -24,12 +24,14 @@ def told_step(view: View, step: Step, listing: Listing) -> Next:
 
 
 def _why_idle(view: View) -> str:
-    if view.parked:
-        return "parked"
+    if view.vanished:
+        return "vanished"
     if view.target is None:
         return "not_written"
     assert view.shown is not None, "what was never read is read first"  # noqa: S101  (our own invariant)
-    return "right" if view.shown.high >= view.target else "held" if view.held else "right"
+    if view.shown.high >= view.target:
+        return "right"
+    return "parked" if view.parked else "held" if view.held else "right"
 
 
 def _why_wait(view: View, step: Wait) -> str:

@@ -101,9 +101,10 @@ class Profile:
     may be that `seen` answers; `clock_skew_s` how far the channel's clock may be off ours. `effect_delay_s` is the
     longest time from sending a write to its effect, also when its answer was lost, `usual_effect_s` the time within
     which nearly every write is in effect (None: the same); `visibility_delay_s` the longest time until `seen` shows an
-    effect. `feed_lateness_s` is how late an order may appear in the feed at most;
-    `feed_complete` says whether a scan tells up to when it is complete. `shows_negative` is True where a listing may
-    show less than zero. `conduct` are the rules by which the channel counts the shop's own cancels against it.
+    effect. `feed_lateness_s` is how late an order may appear in the feed at most; `feed_complete` says whether a scan
+    tells up to when it is complete. `shows_negative` is True where a listing may show less than zero. `max_quantity` is
+    the highest number that a listing takes (None: none is known); no target is above it. `conduct` are the rules by
+    which the channel counts the shop's own cancels against it.
     """
 
     write_mode: WriteMode
@@ -118,6 +119,7 @@ class Profile:
     feed_lateness_s: float = 600.0
     feed_complete: bool = True
     shows_negative: bool = False
+    max_quantity: int | None = None
     api_version: str = ""
     conduct: tuple[ConductRule, ...] = ()
 

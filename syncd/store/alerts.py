@@ -37,6 +37,7 @@ KINDS: Final = frozenset(
         "drift",
         "unmapped",
         "vanished",
+        "parked",
         "webhook_lost",
         "webhook_out",
         "desk_down",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -33,11 +34,16 @@ class Showing:
 
 
 NOTHING = Showing()
+KINDS: Final = ("purchase_limit", "ready_day", "hidden")
+"""The kinds of what stands beside a number: the fields of a `Showing`, in the order in which they are brought."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Display:
-    """A listing's display in the hands of a decision. `reason` says why its page is closed, `since` since when."""
+    """A listing's display in the hands of a decision. `reason` says why its page is closed, `since` since when.
+
+    `unsure` are the kinds whose last call had no certain end: `there` does not hold for them.
+    """
 
     listing_id: int
     account: AccountId
@@ -47,6 +53,11 @@ class Display:
     attempts: int = 0
     since: Instant = 0
     reason: str = ""
+    unsure: frozenset[str] = frozenset()
+
+    def is_open(self, kind: str) -> bool:
+        """Say whether a kind is still to be brought to the channel: it differs there, or it may."""
+        return kind in self.unsure or getattr(self.wanted, kind) != getattr(self.there, kind)
 
 
 def load(conn: Connection, ids: Collection[int]) -> dict[int, Display]:
@@ -77,6 +88,7 @@ def save(conn: Connection, displays: Iterable[Display]) -> None:
             "attempts": x.attempts,
             "since": x.since,
             "reason": x.reason,
+            "unsure": " ".join(sorted(x.unsure)),
         }
         for x in displays
     ]
@@ -100,4 +112,5 @@ def _display(row: object) -> Display:
         attempts=value["attempts"],
         since=value["since"],
         reason=value["reason"],
+        unsure=frozenset(value["unsure"].split()),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary
 from sqlmodel import Field, SQLModel
 
+from syncd.store.columns import later_text
+
 
 def _number() -> Column[int]:
     return Column(BigInteger, primary_key=True, autoincrement=False)
@@ -83,6 +85,7 @@ class DisplayRow(SQLModel, table=True):
 
     `purchase_limit` null: none. `hidden`: its page is closed by us, with `reason`. `ready_day` is the day from which
     units on their way leave, told with a preorder, or empty. `due_at` is when it is to be brought to the channel.
+    `unsure` names the kinds whose last call had no certain end: what the channel shows of them is not known.
     """
 
     __tablename__ = "display"
@@ -99,3 +102,13 @@ class DisplayRow(SQLModel, table=True):
     attempts: int = 0
     since: int = Field(sa_column=_instant())
     reason: str = ""
+    unsure: str = Field(default="", sa_column=later_text())
+
+
+class BackorderRow(SQLModel, table=True):
+    """Of a SKU `units` are owed from `at` on: promised before they were here, by a policy that sells them early."""
+
+    __tablename__ = "backorder"
+    sku_id: int = Field(sa_column=_number())
+    at: int = Field(sa_column=_number())
+    units: int

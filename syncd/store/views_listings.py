@@ -111,26 +111,32 @@ NAMED = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strays:
-    """How many listings of an account belong to no SKU or went from the channel lately, and the first few of each."""
+    """How many listings of an account belong to no SKU, went from it lately or were refused, and the first of each."""
 
     unmapped: int = 0
     vanished: int = 0
+    parked: int = 0
     unmapped_names: tuple[str, ...] = ()
     vanished_names: tuple[str, ...] = ()
+    parked_names: tuple[str, ...] = ()
 
 
 def strays(conn: Connection, account: AccountId, *, since: Instant) -> Strays:
-    """Count the listings of an account without a SKU, and those that vanished at `since` or later."""
+    """Count the listings of an account without a SKU, those that vanished at `since` or later, and refused ones."""
     c = _LISTING.c
     unmapped = and_(c.account == account, c.vanished_at.is_(None), c.sku_id.is_(None))
     vanished = and_(c.account == account, c.vanished_at >= since)
-    counts = select(func.count().filter(unmapped), func.count().filter(vanished)).where(c.account == account)
-    first, second = conn.execute(counts).one()
+    parked = and_(c.account == account, c.vanished_at.is_(None), c.parked != "")
+    wanted = (unmapped, vanished, parked)
+    counts = select(*(func.count().filter(one) for one in wanted)).where(c.account == account)
+    first, second, third = tuple(conn.execute(counts).one())
     return Strays(
         unmapped=first,
         vanished=second,
+        parked=third,
         unmapped_names=_names(conn, unmapped) if first else (),
         vanished_names=_names(conn, vanished) if second else (),
+        parked_names=_names(conn, parked) if third else (),
     )
 
 
@@ -261,13 +267,14 @@ class ReleaseView:
 def release_preview(conn: Connection, account: str) -> ReleaseView:
     """Return what writing to an account would do, by what is believed now."""
     c = _LISTING.c
+    falls = c.target.is_not(None) & (c.high > c.target)
     writable = c.target.is_not(None) & (c.parked == "")
     counted: dict[str, ColumnElement[bool]] = {
         "listings": c.id.is_not(None),
-        "changes": writable & or_(c.low != c.target, c.high != c.target),
-        "to_zero": writable & (c.target == 0) & (c.high > 0),
+        "changes": or_(falls, writable & or_(c.low != c.target, c.high != c.target)),
+        "to_zero": falls & (c.target == 0),
         "raises": writable & (c.high < c.target),
-        "falls": writable & (c.high > c.target),
+        "falls": falls,
         "unopened": c.target.is_(None) & c.sku_id.is_not(None) & c.managed,
         "unmapped": c.sku_id.is_(None),
         "unmanaged": ~c.managed,

@@ -5,8 +5,9 @@ unit more of safety stock changes the target of nearly every listing: `plan_s` i
 Orders come all the while; `longest_hold_ms` is the longest time from the arrival of one until it is decided, its own
 work included, `usual_hold_ms` the median. `cpu_s` is the processor's time of planning and orders together: on a machine
 with other work it says more than `plan_s`. `again_s` is planning once more, when hardly anything changes. `rss_mb` is
-the most memory that the process ever had, in units of 1,000,000 bytes. `raw_s` is the baseline: the same columns read and
-written by plain sqlite3 in pieces of RAW_SKUS, with nothing computed and no orders; `ratio_to_raw` is `plan_s` to it.
+the most memory that the process ever had, in units of 1,000,000 bytes. `raw_s` is the baseline: the same columns read
+and written by plain sqlite3 in pieces of RAW_SKUS, with nothing computed and no orders; `ratio_to_raw` is `plan_s` to
+it.
 """
 
 from __future__ import annotations

@@ -39,10 +39,10 @@ def step(
 
 @pytest.mark.parametrize("mode", list(WriteMode))
 def test_what_is_right_is_left_alone(mode: WriteMode) -> None:
-    """A listing at its target, one without a target, and one that the channel refuses are not touched."""
+    """A listing at its target, one without a target, and one that is gone are not touched."""
     assert step(mode, 5, 5, 5) == Idle()
     assert step(mode, None, 5, 5) == Idle()
-    assert step(mode, 2, 5, 5, parked=True) == Idle()
+    assert step(mode, 2, 5, 5, vanished=True) == Idle()
     assert step(mode, 0, -3, -3) == Idle()
 
 
@@ -50,7 +50,15 @@ def test_what_was_never_read_is_read() -> None:
     """Nothing is written before the first reading, which a listing without a target gets, too."""
     assert step(CAS, 5, None) == Look(at=NOW)
     assert step(CAS, None, None) == Look(at=NOW)
-    assert step(CAS, 5, None, parked=True) == Idle()
+    assert step(CAS, 5, None, vanished=True) == Idle()
+
+
+@pytest.mark.parametrize("mode", list(WriteMode))
+def test_what_the_channel_refused_still_falls(mode: WriteMode) -> None:
+    """A listing whose number was refused is not raised, but falls like any other, to zero above all."""
+    assert step(mode, 9, 5, 5, parked=True, raise_at=900) == Idle()
+    assert step(mode, 4, 7, 7, parked=True) == step(mode, 4, 7, 7)
+    assert step(mode, 0, 3, 3, parked=True) == Send(lane=Lane.ZERO, quantity=0)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncd.core.exposure import Exposure, Policy, overlay, pool_target
-from syncd.core.preorder import ready_day, sellable
+from syncd.core.preorder import owed, ready_day, sellable
 from syncd.core.promises import Incoming
 from syncd.core.season import Season, expected_demand, in_force, next_turn
 from syncd.core.week import DAYS, MOST_DAYS, Week
@@ -115,3 +115,21 @@ def test_only_dated_units_are_sold_early() -> None:
 def test_the_day_from_which_the_next_unit_leaves(available: int, day: str) -> None:
     """Units that are promised already take the earliest days."""
     assert ready_day(available, COMING) == day
+
+
+@pytest.mark.parametrize(
+    ("short", "sells", "before", "to_come", "expected"),
+    [
+        (0, 5, 0, 5, 0),
+        (3, 5, 0, 5, 3),
+        (6, 5, 4, 5, 5),
+        (6, 0, 4, 5, 4),
+        (6, 0, 4, 1, 1),
+        (3, 0, 4, 9, 3),
+        (3, 0, 0, 9, 0),
+        (-2, 5, 3, 5, 0),
+    ],
+)
+def test_what_is_owed_is_not_oversold(short: int, sells: int, before: int, to_come: int, expected: int) -> None:
+    """As many as may be sold early, or as were owed and are still to come; never more than are missing."""
+    assert owed(short, sells=sells, before=before, to_come=to_come) == expected

@@ -72,6 +72,7 @@ class Double:
     count: int = 0
     latency_s: float = 0.05
     answers_after_s: float = 0.0
+    takes_most: int | None = None
 
     @property
     def profile(self) -> Profile:
@@ -84,6 +85,7 @@ class Double:
             effect_delay_s=self.effect_s,
             visibility_delay_s=1.0,
             feed_lateness_s=self.lateness_s,
+            max_quantity=self.takes_most,
         )
 
     # --- the world ---

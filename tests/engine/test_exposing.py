@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from syncd.core.facts import CatalogueFact, MoveFact, MoveRow, PolicyFact, PolicyRow, SkuFact, SkuRow, StockMove
+from syncd.core.facts import (
+    AccountFact,
+    AccountState,
+    CatalogueFact,
+    MoveFact,
+    MoveRow,
+    PolicyFact,
+    PolicyRow,
+    SkuFact,
+    SkuRow,
+    StockMove,
+)
+from syncd.core.plan import Lane
 from syncd.core.season import Season
 from syncd.core.terms import SECOND_US, AccountId, ListingInfo, Location, Sku, SkuId
 from syncd.engine.outlook import Ground
@@ -64,6 +77,10 @@ def shown(world: World) -> dict[str, int]:
 def buy(world: World, name: str, units: int = 1) -> str | None:
     double = world.doubles[name]
     return double.buy(next(iter(double.numbers)), units)
+
+
+async def say(world: World, name: str, state: AccountState) -> None:
+    await world.say(AccountFact(account=AccountId(name), state=state))
 
 
 async def receive(world: World, units: int) -> None:
@@ -156,10 +173,11 @@ def test_claims_end_with_allotments(tell: Callable[..., Any]) -> None:
 # --- adaptive --------------------------------------------------------------------------------------------------------
 
 
-async def learn(world: World, *, lines: int) -> None:
+async def learn(world: World, *, lines: int, released: Collection[str] = ("one", "two", "three")) -> None:
     """Have the shop sell a lot, so that a rate is known, and end with a few units."""
     await world.count(a_1=1_000)
-    await world.go()
+    for name in released:
+        await say(world, name, AccountState.LIVE)
     await asyncio.sleep(60)
     while not all(shown(world).values()):
         await asyncio.sleep(5)
@@ -210,6 +228,53 @@ def test_a_silent_channel_makes_the_others_careful_and_lets_go(tell: Callable[..
         assert after["one"] + after["two"] > silent["one"] + silent["two"]
 
     tell(story)
+
+
+@pytest.mark.parametrize("state", [AccountState.NEW, AccountState.PAUSED, AccountState.LIVE])
+def test_a_channel_that_nobody_may_write_is_not_slow(tell: Callable[..., Any], state: AccountState) -> None:
+    """A fall that waits because its channel is not released, is paused, or in shadow mode hides nothing elsewhere."""
+
+    async def story(world: World) -> None:
+        one, plant = world.doubles["one"], world.plant
+        one.set(next(iter(one.numbers)), 500, "before")
+        await asyncio.sleep(400)
+        others = ("two", "three")
+        await learn(world, lines=40, released=others if state is AccountState.NEW else (*others, "one"))
+        if state is AccountState.PAUSED:
+            await say(world, "one", state)
+        await asyncio.sleep(60)
+        plant.house = replace(plant.house, shadow=state is AccountState.LIVE)
+        await world.count(a_1=40 + 8)
+        await asyncio.sleep(120)
+        assert (await world.listing("one")).lane == Lane.FALL
+        written = [len(world.doubles[name].log) for name in others]
+        lags = set()
+        for _ in range(40):
+            await asyncio.sleep(15)
+            lags.add(plant.house.outlook.lag(AccountId("one")).visible_by)
+        assert lags == {Ground.MEASURED}
+        assert [len(world.doubles[name].log) for name in others] == written
+
+    tell(story)
+
+
+def test_a_fall_that_waits_is_due_since_it_was_first(tell: Callable[..., Any]) -> None:
+    """Deciding a fall anew that could not be sent yet does not hide for how long it has waited."""
+
+    async def story(world: World) -> None:
+        await world.count(a_1=20)
+        await world.go()
+        await asyncio.sleep(60)
+        await say(world, "one", AccountState.PAUSED)
+        await world.count(a_1=5)
+        first = (await world.listing("one")).due_at
+        for units in (4, 0, 3):
+            await asyncio.sleep(30)
+            await world.count(a_1=units)
+            found = await world.listing("one")
+            assert (found.target, found.due_at) == (units, first)
+
+    tell(story, exposure="pool")
 
 
 def test_a_clock_that_jumps_does_no_harm(tell: Callable[..., Any]) -> None:

@@ -154,3 +154,72 @@ def test_only_what_a_channel_can_is_wanted_of_it_and_a_refusal_is_told(quick_pat
             assert [one.detail for one in told.listings[0].obstacles if one.what == "beside"] == ["no page of its own"]
 
     run_virtual(main)
+
+
+class Lossy(Shopfront):
+    """A double whose next answers get lost after their wish took effect."""
+
+    lost: int = 0
+
+    async def set_visible(self, wishes: Sequence[PageWish]) -> list[Outcome]:
+        ends = await super().set_visible(wishes)
+        if self.lost:
+            self.lost -= 1
+            raise TransientError("timeout")
+        return ends
+
+
+def test_a_page_whose_closing_had_no_certain_end_is_opened_when_units_come(quick_path: Path) -> None:
+    """What a lost answer did to a page is not guessed: the wish of now is sent, also where it is that of before."""
+
+    async def main() -> None:
+        clock = loop_running().clock
+        front = Lossy(mode=CAS, clock=clock, dice=SeededRandom(1), lateness_s=10.0)
+        front.beside = []
+        ref = front.list("A-1", 0)
+        policy = PolicyDefaults(exposure="pool", hide=True, raise_delay_s=2.0)
+        async with running(quick_path / "a.db", clock, {"one": front}, policy=policy) as world:
+            await asyncio.sleep(20)
+            await world.count(a_1=1)
+            await world.go()
+            await asyncio.sleep(60)
+            front.lost = 1
+            assert front.buy(ref, 1) is not None
+            while front.lost:
+                await asyncio.sleep(1)
+            assert front.beside == [("visible", ref, False)]
+            await world.count(a_1=11)
+            await asyncio.sleep(1)
+            assert await beside(world) == ["beside"]
+            await asyncio.sleep(600)
+            assert front.beside[1:] == [("visible", ref, True)]
+            assert await beside(world) == []
+            assert (await world.listing("one")).active
+
+    run_virtual(main)
+
+
+def test_a_refused_call_leaves_a_page_of_which_it_is_known_what_it_shows(quick_path: Path) -> None:
+    """A call that certainly had no effect leaves nothing to send once the wish is again what is there."""
+
+    async def main() -> None:
+        clock = loop_running().clock
+        front = Shopfront(mode=CAS, clock=clock, dice=SeededRandom(1), lateness_s=10.0)
+        front.beside = []
+        ref = front.list("A-1", 0)
+        policy = PolicyDefaults(exposure="pool", hide=True, raise_delay_s=2.0)
+        async with running(quick_path / "a.db", clock, {"one": front}, policy=policy) as world:
+            await asyncio.sleep(20)
+            await world.count(a_1=1)
+            await world.go()
+            await asyncio.sleep(60)
+            front.rates = Rates(refused=1.0)
+            assert front.buy(ref, 1) is not None
+            await asyncio.sleep(60)
+            await world.count(a_1=11)
+            await asyncio.sleep(1)
+            front.rates = Rates()
+            await asyncio.sleep(600)
+            assert front.beside == []
+
+    run_virtual(main)

@@ -140,3 +140,20 @@ def test_what_stays_away_is_no_longer_news(tell: Callable[..., Any]) -> None:
         assert (await world.listing(AccountId("one"))).vanished
 
     tell(story)
+
+
+def test_the_alert_names_what_is_gone_now(tell: Callable[..., Any]) -> None:
+    """Where one listing goes as another comes back, as many are gone, but the alert is told anew with its name."""
+
+    async def story(world: World) -> None:
+        one = world.doubles["one"]
+        first, second = list(one.numbers)
+        sku = take_down(one, first)
+        await asyncio.sleep(TOLD_S)
+        assert (await standing(world))["vanished"] == "account one, 1 listings: A-1"
+        take_down(one, second)
+        one.skus[first], one.numbers[first] = sku, 7
+        await asyncio.sleep(TOLD_S)
+        assert (await standing(world))["vanished"] == "account one, 1 listings: B-2"
+
+    tell(story)
