@@ -54,6 +54,8 @@ def take_hint(work: Work, fact: HintFact) -> None:
 def take_drift(work: Work, fact: DriftFact) -> None:
     """Accept hand edits as the truth of stock, or let them be overwritten."""
     rows = doubts.pending_drift(work.conn, fact.ids)
+    if not rows and not fact.ids:
+        raise Refused("no hand edit waits")
     missing = sorted(set(fact.ids).difference(row.id for row in rows))
     if missing:
         raise Refused(f"no drift waits with number {', '.join(str(number) for number in missing)}")
@@ -67,8 +69,10 @@ def take_drift(work: Work, fact: DriftFact) -> None:
             _adopt(work, row, listing, fact.actor)
     state = "accepted" if fact.verdict is Verdict.ACCEPT else "overwritten"
     doubts.end_drift(work.conn, [row.id for row in rows], state=state, actor=fact.actor, now=work.now)
-    for account in {AccountId(row.account) for row in rows}:
+    waiting = {row.account for row in doubts.pending_drift(work.conn)}
+    for account in {AccountId(row.account) for row in rows if row.account not in waiting}:
         work.calm("drift", account)
+        work.calm("brake", f"drift:{account}")
 
 
 def _adopt(work: Work, row: Any, listing: listings.Listing, actor: str) -> None:

@@ -271,6 +271,8 @@ def _take_brake(conn: Connection, fact: BrakeFact, *, house: House, now: Instant
     Settings are no fact: who holds them back (`engine.resettle`) looks for this word.
     """
     rows = accounts.held(conn, fact.ids)
+    if not rows and not fact.ids:
+        raise Refused("the brake holds nothing")
     missing = sorted(set(fact.ids).difference(row.id for row in rows))
     if missing:
         raise Refused(f"the brake holds nothing with number {', '.join(str(number) for number in missing)}")

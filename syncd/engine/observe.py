@@ -96,7 +96,7 @@ def _take_reading(work: Work, rules: Rules, listing: Listing, reading: Reading, 
     if reading.missing:
         _suspect(work, rules, listing, reading)
     if reading.surplus:
-        _surplus(work, rules, listing, before)
+        _surplus(work, rules, listing, before, since=reading.since)
 
 
 def _suspect(work: Work, rules: Rules, listing: Listing, reading: Reading) -> None:
@@ -120,15 +120,17 @@ def _suspect(work: Work, rules: Rules, listing: Listing, reading: Reading) -> No
         work.post(posting, source=listing.account, at=work.now, reason="a sale that the channel has not told of yet")
 
 
-def _surplus(work: Work, rules: Rules, listing: Listing, before: tuple[int, int]) -> None:
+def _surplus(work: Work, rules: Rules, listing: Listing, before: tuple[int, int], *, since: Instant) -> None:
     """Treat a number above what was believed: overwritten, or held for a person while the shop is new here."""
     assert listing.base is not None, "it was just rebased"  # noqa: S101  (our own invariant)
-    _drift(work, rules, listing, seen=listing.base.value, before=before)
+    _drift(work, rules, listing, seen=listing.base.value, before=before, since=since)
 
 
-def _drift(work: Work, rules: Rules, listing: Listing, *, seen: int, before: tuple[int, int]) -> None:
+def _drift(work: Work, rules: Rules, listing: Listing, *, seen: int, before: tuple[int, int], since: Instant) -> None:
+    """Note a number that somebody else wrote after `since`: it waits for a person, or rules 1 and 2 act."""
     waits = _hand_edits_wait(work, rules)
-    state = "pending" if waits else "enforced"
+    paused = _was_paused(work, rules.account, since)
+    state = doubts.PENDING if waits else doubts.PAUSED if paused else doubts.ENFORCED
     values = {
         "account": listing.account,
         "listing_id": listing.id,
@@ -150,14 +152,27 @@ def _drift(work: Work, rules: Rules, listing: Listing, *, seen: int, before: tup
         work.alarm("drift", rules.account, account=rules.account, listing=name, seen=seen)
 
 
+def _was_paused(work: Work, account: AccountId, since: Instant) -> bool:
+    """Say whether nothing was written there at some moment after `since`, once the account had been released."""
+    known = work.accounts.get(account)
+    if known is None or known.state is not AccountState.LIVE:
+        return True
+    return known.since != known.first_live_at and since < known.since
+
+
 def _notice_second_writer(work: Work, account: AccountId, complete: Instant) -> None:
     """Pause an account where numbers keep changing that no order explains: another tool writes there too.
 
-    Only changes are counted that the order feed has passed: a restore may be told of later than it is seen.
+    Only changes are counted that the order feed has passed: a restore may be told of later than it is seen. None is
+    counted of before the account was released last, nor a hand edit at the counting place: that is the place for them.
     """
     known = work.accounts.get(account)
-    recent = doubts.drifts_between(work.conn, account, work.now - SECOND_WRITER_US, complete)
-    if known is None or known.state is not AccountState.LIVE or recent < SECOND_WRITER_DRIFTS:
+    if known is None or known.state is not AccountState.LIVE:
+        return
+    rules = work.house.rules.get(account)
+    states = (doubts.ENFORCED,) if rules is not None and rules.adopts else (doubts.PENDING, doubts.ENFORCED)
+    since = max(known.since, work.now - SECOND_WRITER_US)
+    if doubts.drifts_between(work.conn, account, since, complete, states=states) < SECOND_WRITER_DRIFTS:
         return
     reason = "numbers change here that nobody sold: does another tool write to this channel?"
     accounts.set_account(work.conn, account, {"state": AccountState.PAUSED.value, "reason": reason, "since": work.now})
@@ -361,7 +376,7 @@ def _fell_by_hand(work: Work, rules: Rules, suspect: Suspect, units: int) -> Non
     for listing in found:
         if listing.base is not None and listing.sku_id == suspect.sku_id:
             expected = listing.base.value + units
-            _drift(work, rules, listing, seen=listing.base.value, before=(expected, expected))
+            _drift(work, rules, listing, seen=listing.base.value, before=(expected, expected), since=suspect.since)
 
 
 def take_catalogue(work: Work, fact: CatalogueFact) -> None:
