@@ -336,6 +336,34 @@ def test_a_channel_goes_on_after_another_tool_wrote_there(quick_path: Path, *, p
     played(quick_path, story)
 
 
+def test_a_catalogue_that_lacks_many_listings_waits(quick_path: Path) -> None:
+    """Listings that are gone in mass are written on until a person says that they are gone, or they are there again."""
+
+    async def story(world: World) -> None:
+        await opened(world)
+        one, two = world.doubles["one"], world.doubles["two"]
+        offers = dict(one.skus)
+        one.skus.clear()
+        await asyncio.sleep(400)
+        (row,) = await world.plant.store.read(accounts.held)
+        assert (row.cause, row.to_zero, row.listings) == ("catalogue from one", GOODS, GOODS)
+        assert two.buy(next(iter(two.numbers)), 5) is not None
+        await asyncio.sleep(60)
+        assert shown(world) == [0, *[5] * (GOODS - 1)]
+        one.skus.update(offers)
+        await asyncio.sleep(120)
+        assert not await world.plant.store.read(accounts.held)
+        assert not await world.plant.store.read(alerts.standing)
+        one.skus.clear()
+        await asyncio.sleep(120)
+        await say_brake(world, Verdict.ACCEPT)
+        assert (await world.listing("one")).vanished
+        await asyncio.sleep(120)
+        assert not await world.plant.store.read(accounts.held)
+
+    played(quick_path, story, names=("one", "two"), catalogue_s=60.0)
+
+
 def test_a_word_on_nothing_is_refused(quick_path: Path) -> None:
     """Who decides all that waits is told where nothing does."""
 
