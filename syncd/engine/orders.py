@@ -12,7 +12,7 @@ from syncd.core.ledger import Comparison, MovementKind, Posting, Standing, compa
 from syncd.core.shown import Effect, spent
 from syncd.core.suspects import Missing, Restored, explained
 from syncd.core.terms import AccountId, CancelledBy, Give, OrderLine, OrderSnapshot, SkuId, Span
-from syncd.engine import adopting, offer_effects, offers
+from syncd.engine import adopting, drifting, offer_effects, offers
 from syncd.engine.demand import Sold
 from syncd.engine.placing import OrderShelf, Stated
 from syncd.engine.replan import sold_here
@@ -289,8 +289,7 @@ def _note_effects(work: Work, rules: Rules, change: _Change, line: OrderLine, wh
             name = f"{stem}:give:{give.give_id}"
             since = give.span.earliest - rules.skew_us
             if doubts.explain_drift(work.conn, listing.id, since=since, now=work.now):
-                listing.held = ""
-                work.stir(listing)
+                drifting.release(work, (listing,))
             _note(work, rules, listing, name, units=give.quantity, span=give.span, maybe=len(where) > 1)
             if rules.adopts:
                 _reverse(work, rules, listing, change, line, give)
