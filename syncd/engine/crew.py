@@ -39,6 +39,7 @@ from syncd.engine.plant import Plant
 from syncd.engine.poll import Poll
 from syncd.engine.proving import Proving
 from syncd.engine.quiet import quiet_of
+from syncd.engine.resettle import take_up_settings
 from syncd.engine.sending import Sending
 from syncd.engine.shadow import Shadow
 from syncd.engine.shipdates import ShipDating
@@ -58,6 +59,7 @@ async def recover(plant: Plant) -> int:
     names, now = list(plant.roster), plant.clock.now()
     found = await plant.store.write(lambda conn: _recover(conn, names, now))
     await plant.store.write(lambda conn: _recover_desks(conn, list(plant.desks), now))
+    await take_up_settings(plant)
     await take_up_lags(plant)
     await take_up_demand(plant)
     plant.intake.hint.set()

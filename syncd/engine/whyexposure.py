@@ -66,7 +66,7 @@ def _lags(work: Work, slots: list[Slot]) -> Iterator[Late]:
 
 
 def _seasons(work: Work, sku_id: SkuId, account: AccountId) -> Iterator[str]:
-    for season in in_force(work.house.seasons, account=account, now=work.now):
+    for season in in_force(work.house.seasons_of(account), account=account, now=work.now):
         yield season.name
     for season in in_force(work.seasons.get(sku_id, ()), account=account, now=work.now):
         yield season.name

@@ -189,11 +189,12 @@ def busy(conn: Connection) -> int:
     return int(conn.execute(select(func.count()).where(or_(c.lane.in_([0, 1]), c.in_flight))).scalar_one())
 
 
-def released(conn: Connection) -> int:
-    """Return how many listings of released accounts have a target."""
+def released(conn: Connection) -> dict[AccountId, int]:
+    """Return how many listings of each released account have a target."""
     live = select(_ACCOUNT.c.name).where(_ACCOUNT.c.state == AccountState.LIVE.value)
     mine = (_LISTING.c.target.is_not(None), _LISTING.c.account.in_(live))
-    return int(conn.execute(select(func.count()).where(*mine)).scalar_one())
+    query = select(_LISTING.c.account, func.count()).where(*mine).group_by(_LISTING.c.account)
+    return {AccountId(name): int(number) for name, number in conn.execute(query)}
 
 
 def save(conn: Connection, listings: Iterable[Listing], *, now: Instant) -> None:

@@ -111,7 +111,7 @@ async def _moves(plant: Plant, now: Now, since: Instant, names: Sequence[Account
 
 def _present(conn: Connection, plant: Plant, names: Sequence[AccountId], skus: set[int]) -> Present:
     """Return the rule in force: each channel's settings, and rows of single SKUs over them."""
-    defaults = [plant.roster[name].rules.policy for name in names]
+    defaults = [plant.house.rules[name].policy for name in names]
     rows = policies.policies(conn, [SkuId(sku) for sku in sorted(skus)])
     own = [
         {int(sku): overlay(default, *(mine[k] for k in ("", name) if k in mine)) for sku, mine in rows.items()}

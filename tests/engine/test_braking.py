@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,15 @@ from typing import Any
 import pytest
 
 from syncd.core.facts import AccountFact, AccountState, BrakeFact, MappingFact, MappingRow, SkuFact, SkuRow, Verdict
-from syncd.core.terms import AccountId, ListingRef, Sku
+from syncd.core.season import Season
+from syncd.core.terms import SECOND_US, AccountId, ListingRef, Sku
 from syncd.engine.resettle import run_resettle
 from syncd.sdk.channel import Outcome, OutcomeKind, Profile, Write, WriteMode
 from syncd.settings import PolicyDefaults
 from syncd.store import accounts, alerts
 from syncd.store.views_history import resent_writes
 from syncd.testing.chance import SeededRandom
-from syncd.testing.loop import run_virtual
+from syncd.testing.loop import START, run_virtual
 from syncd.testing.loop import running as loop_running
 from tests.engine.double import Double
 from tests.engine.world import World, running
@@ -85,7 +87,7 @@ def test_mappings_that_empty_many_listings_wait(quick_path: Path) -> None:
 
 
 def test_first_counts_that_empty_a_released_channel_wait(quick_path: Path) -> None:
-    """On a released channel the first counts are weighed against what its listings show, for they have no target yet."""
+    """On a released channel first counts are weighed by what its listings show, for they have no target yet."""
 
     async def story(world: World) -> None:
         await world.go()
@@ -166,37 +168,114 @@ def test_a_count_that_raises_many_listings_waits_and_can_be_refused(quick_path: 
     played(quick_path, story)
 
 
-def test_settings_that_empty_a_channel_pause_it(quick_path: Path) -> None:
-    """A start with settings that would take a channel to zero pauses it with the cause, until a person releases it."""
-
-    async def first(world: World) -> None:
-        await opened(world)
-        await settle(world)
-
-    async def second(world: World) -> None:
-        await settle(world)
-        await asyncio.sleep(60)
-        assert shown(world) == [5] * GOODS
-        known = (await world.plant.store.read(accounts.accounts))[ONE]
-        assert known.state is AccountState.PAUSED
-        assert "12 listings to zero" in known.reason
-        assert "settings:one" in {alert.key for alert in await world.plant.store.read(alerts.standing)}
-        await world.say(AccountFact(account=ONE, state=AccountState.LIVE))
-        await asyncio.sleep(60)
-        assert shown(world) == [0] * GOODS
-
-    plain = PolicyDefaults(raise_delay_s=2.0, exposure="pool")
-    played(quick_path, first, policy=plain)
-    played(quick_path, second, policy=replace(plain, safety_stock=5))
+PLAIN = PolicyDefaults(raise_delay_s=2.0, exposure="pool")
+CAREFUL = replace(PLAIN, safety_stock=5)
 
 
-async def settle(world: World) -> None:
-    """Bring targets in line with the settings, as a start does."""
+@asynccontextmanager
+async def settling(world: World) -> AsyncIterator[None]:
+    """Bring targets in line with the settings beside a story, as a start does."""
     stop = asyncio.Event()
     task = asyncio.get_running_loop().create_task(run_resettle(world.plant, stop))
-    await asyncio.sleep(20)
+    await asyncio.sleep(60)
+    yield
     stop.set()
     await task
+
+
+async def settled(world: World) -> None:
+    await opened(world)
+    async with settling(world):
+        assert shown(world) == [5] * GOODS
+
+
+async def say_brake(world: World, verdict: Verdict) -> None:
+    assert await world.say(BrakeFact(ids=(await held(world),), verdict=verdict)) is None
+    await asyncio.sleep(60)
+
+
+def test_settings_that_empty_a_channel_wait(quick_path: Path) -> None:
+    """A start with settings that would take a channel to zero goes on by the old ones until a person releases them."""
+
+    async def second(world: World) -> None:
+        async with settling(world):
+            (row,) = await world.plant.store.read(accounts.held)
+            assert (row.cause, row.to_zero, row.listings) == ("settings of one", GOODS, GOODS)
+            assert ("brake", str(row.id)) in {(x.kind, x.key) for x in await world.plant.store.read(alerts.standing)}
+            assert (await world.plant.store.read(accounts.accounts))[ONE].state is AccountState.LIVE
+            await world.count(s_0=7)
+            await asyncio.sleep(60)
+            assert shown(world) == [7, *[5] * (GOODS - 1)]
+            await say_brake(world, Verdict.ACCEPT)
+            assert shown(world) == [2, *[0] * (GOODS - 1)]
+            assert not await world.plant.store.read(alerts.standing)
+
+    async def third(world: World) -> None:
+        async with settling(world):
+            assert not await world.plant.store.read(accounts.held)
+            assert world.plant.house.policy(ONE, 0).safety_stock == 5
+
+    played(quick_path, settled, policy=PLAIN)
+    played(quick_path, second, policy=CAREFUL)
+    played(quick_path, third, policy=CAREFUL)
+
+
+def test_orders_pass_while_settings_wait(quick_path: Path) -> None:
+    """What is sold on another channel falls on one whose changed settings are held."""
+
+    async def second(world: World) -> None:
+        async with settling(world):
+            assert len(await world.plant.store.read(accounts.held)) == 2
+            two = world.doubles["two"]
+            assert two.buy(next(iter(two.numbers)), 5) is not None
+            await asyncio.sleep(60)
+            assert shown(world) == [0, *[5] * (GOODS - 1)]
+
+    played(quick_path, settled, policy=PLAIN, names=("one", "two"))
+    played(quick_path, second, policy=CAREFUL, names=("one", "two"))
+
+
+def test_settings_that_are_refused_are_asked_for_again_until_they_are_mended(quick_path: Path) -> None:
+    """Refused settings stay out of force; each start with them asks once, and one with other settings asks no more."""
+
+    async def refused(world: World) -> None:
+        async with settling(world):
+            await say_brake(world, Verdict.REFUSE)
+            assert shown(world) == [5] * GOODS
+
+    async def again(world: World) -> None:
+        async with settling(world):
+            assert await held(world)
+
+    async def mended(world: World) -> None:
+        async with settling(world):
+            assert not await world.plant.store.read(accounts.held)
+            assert not await world.plant.store.read(alerts.standing)
+            assert shown(world) == [5] * GOODS
+
+    played(quick_path, settled, policy=PLAIN)
+    played(quick_path, refused, policy=CAREFUL)
+    played(quick_path, again, policy=CAREFUL)
+    played(quick_path, again, policy=CAREFUL)
+    played(quick_path, mended, policy=PLAIN)
+
+
+def test_a_season_that_ended_meanwhile_does_not_let_settings_through(quick_path: Path) -> None:
+    """Settings changed with a season that ended while syncd was off are weighed before they change a target."""
+
+    async def second(world: World) -> None:
+        async with settling(world):
+            assert await held(world)
+            assert shown(world) == [5] * GOODS
+
+    async def first(world: World) -> None:
+        await settled(world)
+        at = str(world.plant.started_at - 3_600 * SECOND_US)
+        await world.plant.store.write(lambda conn: accounts.set_note(conn, "seasons", at))
+
+    over = Season(name="sale", since=0, until=START - 60 * SECOND_US, cap=100)
+    played(quick_path, first, policy=PLAIN)
+    played(quick_path, second, policy=CAREFUL, seasons=(over,))
 
 
 def test_orders_are_never_held(quick_path: Path) -> None:
