@@ -51,4 +51,6 @@ def _told(terminal: Terminal, found: Mapping[str, Any]) -> Iterator[RenderableTy
         )
     if found["cut"]:
         yield terminal.say("whatif.cut")
+    for name in found["left_out"]:
+        yield terminal.say(f"whatif.left_out_{name}")
     yield terminal.say("whatif.explained")

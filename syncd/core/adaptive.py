@@ -39,13 +39,20 @@ class Reach:
 
     `share` is its part of the demand (any unit, the same for all). `heard_s`: from a sale there until we know of it.
     `visible_s`: from our decision until it shows. `still` is what it may show until an open write is visible, 0 for
-    nothing beyond its target.
+    nothing beyond its target. `most` is the most that it can show, None for all: a policy allows no more, or nothing
+    can be written there.
     """
 
     share: float
     heard_s: float
     visible_s: float
     still: int = 0
+    most: int | None = None
+
+    @property
+    def sells(self) -> bool:
+        """Say whether shoppers can buy anything there."""
+        return self.still > 0 or self.most is None or self.most > 0
 
 
 def plenty(*, available: int, lines_per_s: float, longest_s: float, largest: int, loss: float) -> bool:
@@ -81,13 +88,24 @@ def targets(
     `lines_per_s` is the demand on all listings together, `sizes` the chances of lines of 1, 2, ... units, `loss` how
     many sold units one oversold unit costs.
     """
-    if available <= 0:
-        return (0,) * len(reach)
-    everywhere = (available,) * len(reach)
-    if len(reach) < 2 or lines_per_s <= 0.0:
-        return everywhere
+    mosts = [max(0, available if x.most is None else min(available, x.most)) for x in reach]
     whole = sum(x.share for x in reach)
-    rates = [HASTE * lines_per_s * x.share / whole for x in reach]
+    # Shoppers of a listing that shows nothing do not go elsewhere: its share of the demand is nobody's.
+    open_ = [place for place, x in enumerate(reach) if x.sells]
+    if available <= 0 or len(open_) < 2 or lines_per_s <= 0.0:
+        return tuple(mosts)
+    rates = [HASTE * lines_per_s * reach[place].share / whole for place in open_]
+    found = _targets(available, reach=[reach[place] for place in open_], rates=rates, sizes=sizes, loss=loss)
+    for place, units in zip(open_, found, strict=True):
+        mosts[place] = min(mosts[place], units)
+    return tuple(mosts)
+
+
+def _targets(
+    available: int, *, reach: Sequence[Reach], rates: Sequence[float], sizes: Sequence[float], loss: float
+) -> tuple[int, ...]:
+    """Return the same for listings that sell something, of so many lines per second; what one can show is not cut."""
+    everywhere = (available,) * len(reach)
     crossing = [sum(rate * _lag_s(a, b) for rate, b in zip(rates, reach, strict=True) if a is not b) for a in reach]
     if _never_dear(available, lines=max(crossing), largest=len(sizes), loss=loss):
         return everywhere
@@ -101,8 +119,12 @@ def targets(
         Taker(lines_per_s=rate * part, heard_s=x.heard_s, visible_s=x.visible_s, still=x.still // lot)
         for rate, x in zip(rates, reach, strict=True)
     ]
-    shown = choices(lots, folded, more=[x.still for x in takers])
-    levels = _best(Shared(lots, takers=takers, sizes=folded, shown=shown, loss=loss))
+    mosts = [lots if x.most is None else min(lots, -(-x.most // lot)) for x in reach]
+    # Beside one that shows no more than its limit, the others may show the rest.
+    limits = {units for most in mosts if most < lots for units in (most, lots - most)}
+    shown = choices(lots, folded, more=[*(x.still for x in takers), *limits])
+    tops = [shown.index(most) for most in mosts]
+    levels = _best(Shared(lots, takers=takers, sizes=folded, shown=shown, loss=loss), tops)
     return tuple(available if shown[level] == lots else shown[level] * lot for level in levels)
 
 
@@ -164,23 +186,29 @@ def _excess(lines: float, *, sizes: Sizes, most: int) -> list[float]:
     return excess
 
 
-def _best(shared: Shared) -> list[int]:
-    """Return the best levels found from two starts: all listings show all, and only the strongest does."""
-    full, listings = len(shared.shown) - 1, range(len(shared.takers))
-    weakest_first = sorted(listings, key=lambda j: (shared.takers[j].lines_per_s, j))
-    pool = _settle(shared, [full for _ in listings], weakest_first)
-    if all(level == full for level in pool):
-        return pool
-    alone = _settle(shared, [full if j == weakest_first[-1] else 0 for j in listings], weakest_first[::-1])
-    return alone if shared.worth(alone) > shared.worth(pool) else pool
+def _best(shared: Shared, tops: Sequence[int]) -> list[int]:
+    """Return the best levels found from these starts: all listings show what they can, and only the strongest does.
+
+    Where the strongest cannot show all, one start more is the strongest of those that can show most.
+    """
+    strongest_first = sorted(range(len(tops)), key=lambda j: (tops[j] > 0, shared.takers[j].lines_per_s, j))[::-1]
+    best = _settle(shared, list(tops), tops=tops, order=strongest_first[::-1])
+    if best == list(tops):
+        return best
+    widest = max(tops)
+    for first in dict.fromkeys((strongest_first[0], next(j for j in strongest_first if tops[j] == widest))):
+        start = [tops[j] if j == first else 0 for j in range(len(tops))]
+        alone = _settle(shared, start, tops=tops, order=strongest_first)
+        best = alone if shared.worth(alone) > shared.worth(best) else best
+    return best
 
 
-def _settle(shared: Shared, levels: list[int], order: Sequence[int]) -> list[int]:
-    """Improve one listing after the other until each is best beside the others."""
+def _settle(shared: Shared, levels: list[int], *, tops: Sequence[int], order: Sequence[int]) -> list[int]:
+    """Improve one listing after the other until each is best beside the others; none goes above its top."""
     settled = asked = 0
     while settled < len(order) and asked < ROUNDS * len(order):
         j = order[asked % len(order)]
-        worths = shared.worths(j, levels)
+        worths = shared.worths(j, levels)[: tops[j] + 1]
         level = int(worths.argmax())
         if worths[level] > worths[levels[j]] + TIED:
             levels[j], settled = level, 1

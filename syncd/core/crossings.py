@@ -132,6 +132,8 @@ def incidents(history: History) -> list[Incident]:
 def _dips(history: History) -> Iterator[tuple[Instant, Instant, Instant | None, int]]:
     """Yield when each dip below zero began, was deepest and ended (None: it lasts), and how deep it was.
 
+    Units that are owed, as they are on their way and were sold so, make no dip.
+
     What was decided together counts together: a hold that gives way to its order is no moment of its own.
     """
     level = history.before[0] - history.before[1] - history.before[2]
@@ -140,9 +142,10 @@ def _dips(history: History) -> Iterator[tuple[Instant, Instant, Instant | None, 
     for known_at, moves in groupby(history.movements, key=lambda move: move.recorded_at):
         level += sum(available_of(move) for move in moves)
         counted = history.opened_at is not None and known_at >= history.opened_at
-        if level < 0 and counted:
+        lacking = -level - history.owed(known_at)
+        if lacking > 0 and counted:
             began = known_at if began is None else began
-            deepest, short = (known_at, -level) if -level > short else (deepest, short)
+            deepest, short = (known_at, lacking) if lacking > short else (deepest, short)
         elif began is not None:
             yield began, deepest, known_at, short
             began, short = None, 0
@@ -228,8 +231,11 @@ def _recent(drift: Drifted, sale: Sale) -> bool:
 
 
 def _truly_left(history: History, sale: Sale) -> int:
-    """Return what was there when an order was placed, by the times at which everything really happened."""
-    left = history.before[0] - history.before[1]
+    """Return what was there when an order was placed, by the times at which everything really happened.
+
+    What was sold before it is here was there to be sold.
+    """
+    left = history.before[0] - history.before[1] + history.owed(sale.heard_at)
     for move in history.movements:
         mine = (move.source, line_of(move.reference)) == sale.key
         if not mine and (move.at, move.recorded_at) <= (sale.at, sale.heard_at):

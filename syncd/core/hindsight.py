@@ -217,6 +217,9 @@ class _Batches(_Market):
     def tick(self, at_s: float) -> None:
         """Write the batches that are due by now."""
         while self.next_s <= at_s:
+            if not self.news:
+                self.next_s += self.batch_s * ((at_s - self.next_s) // self.batch_s + 1)
+                continue
             for sku in sorted(self.news):
                 for channel, target in enumerate(self.rule.decide(sku, self.available[sku])):
                     self.tally.writes += 1

@@ -136,7 +136,7 @@ class History:
     left out, which `cut` says). `opened_at` is when the SKU was counted first. `sold` goes by (source, `order:line`),
     the beginning of a movement's reference. `writes_since` is when the oldest write was intended that is kept, or was
     looked at; None where every write is there. `oversold_at`, `oversell_over_at`: the last alert of an oversell.
-    `brakes` are of the whole shop.
+    `brakes` are of the whole shop. `backorders`: from which moment on how many units were owed, oldest first.
     """
 
     sku: str
@@ -153,6 +153,11 @@ class History:
     oversold_at: Instant | None
     oversell_over_at: Instant | None
     brakes: tuple[Braked, ...] = ()
+    backorders: tuple[tuple[Instant, int], ...] = ()
+
+    def owed(self, at: Instant) -> int:
+        """Return how many units were owed at a moment: sold before they are here, as a policy allowed."""
+        return next((units for since, units in reversed(self.backorders) if since <= at), 0)
 
 
 def line_of(reference: str) -> str:

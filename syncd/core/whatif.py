@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,8 +12,14 @@ from syncd.core.hindsight import DELIVERY, Event, Lag, Plain, Rule, Tally, repla
 from syncd.core.terms import SECOND_US, Instant
 
 OPENING_S: Final = -1.0
-RULES: Final = ("pool", "fixed UNITS", "percent PERCENT", "even", "adaptive LOSS", "batch MINUTES")
+RULES: Final = ("pool", "fixed UNITS", "percent PERCENT", "even", "adaptive LOSS", "batch MINUTES (1 or more)")
 MOST: Final = 1_000_000.0
+BATCH_MINUTES: Final = 1.0
+"""No tool writes everything more often."""
+
+
+class Stopped(Exception):  # noqa: N818  (nothing is wrong: nobody waits any more)
+    """Nobody waits for the answer any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,27 +56,30 @@ def _units(move: Moved) -> int:
 class Present:
     """The rule in force: what is available less each channel's own policy for a SKU.
 
-    `learning` is asked where a policy goes by demand and lags: what it allows bounds what such a channel shows. Parts
-    of their own, seasons and priorities are not replayed.
+    `accounts` are the channels' names. `learning` is asked where a policy goes by demand and lags: what it allows
+    bounds what such a channel shows. Where one channel of a SKU has a part of its own, all have; these are even here.
     """
 
     def __init__(
-        self, policies: Sequence[Mapping[int, Policy]], defaults: Sequence[Policy], learning: Rule | None = None
+        self, policies: Sequence[Mapping[int, Policy]], defaults: Sequence[Policy], *, accounts: Sequence[str] = ()
     ) -> None:
         self.policies = policies
         self.defaults = defaults
-        self.learning = learning
+        self.accounts = accounts or [""] * len(defaults)
+        self.learning: Rule | None = None
 
     @property
     def loss(self) -> int | None:
         """Return at what loss channels go by demand and lags, the strictest; None where none does."""
-        losses = [policy.loss for policy in self.defaults if policy.exposure is Exposure.ADAPTIVE]
-        return max(losses, default=None)
+        every = [*self.defaults, *(policy for mine in self.policies for policy in mine.values())]
+        return max((policy.loss for policy in every if policy.exposure is Exposure.ADAPTIVE), default=None)
 
     def decide(self, sku: int, available: int) -> Sequence[int]:
         """Return what the listings of a SKU show."""
         own = [mine.get(sku, default) for mine, default in zip(self.policies, self.defaults, strict=True)]
-        plain = [pool_target(available, policy) for policy in own]
+        plain = [pool_target(available, one, account=name) for one, name in zip(own, self.accounts, strict=True)]
+        if any(policy.exposure is Exposure.ALLOTMENT for policy in own):
+            return [min(pair) for pair in zip(plain, even_targets(available, len(own)), strict=True)]
         if self.learning is None:
             return plain
         allowed = self.learning.decide(sku, available)
@@ -113,8 +122,13 @@ def named(text: str) -> Named | None:
         return None
     if not 0 <= number <= (100 if kind == "percent" else MOST):
         return None
-    fits = number == int(number) if kind in ("fixed", "percent") else kind in ("adaptive", "batch") and number > 0
-    return Named(kind=kind, number=number) if fits else None
+    fits = {
+        "fixed": number == int(number),
+        "percent": number == int(number),
+        "adaptive": number > 0,
+        "batch": number >= BATCH_MINUTES,
+    }
+    return Named(kind=kind, number=number) if fits.get(kind, False) else None
 
 
 def rule_of(name: Named, *, skus: int, lags: Sequence[Lag]) -> Rule:
@@ -130,12 +144,31 @@ def rule_of(name: Named, *, skus: int, lags: Sequence[Lag]) -> Rule:
 
 
 def compare(
-    events: Sequence[Event], *, skus: int, lags: Sequence[Lag], present: Present, other: Named
+    events: Sequence[Event],
+    *,
+    skus: int,
+    lags: Sequence[Lag],
+    present: Present,
+    other: Named,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> tuple[Tally, Tally]:
-    """Return what comes of a past under the rule in force, and under another."""
+    """Return what comes of a past under the rule in force, and under another; raises Stopped once that is `stopped`."""
     if present.loss is not None:
         present.learning = Foresight(skus=skus, lags=lags, loss=float(present.loss))
     return (
-        replay(events, skus=skus, lags=lags, rule=present),
-        replay(events, skus=skus, lags=lags, rule=rule_of(other, skus=skus, lags=lags), batch_s=other.batch_s),
+        replay(_until(events, stopped), skus=skus, lags=lags, rule=present),
+        replay(
+            _until(events, stopped),
+            skus=skus,
+            lags=lags,
+            rule=rule_of(other, skus=skus, lags=lags),
+            batch_s=other.batch_s,
+        ),
     )
+
+
+def _until(events: Iterable[Event], stopped: Callable[[], bool]) -> Iterator[Event]:
+    for event in events:
+        if stopped():
+            raise Stopped
+        yield event

@@ -100,7 +100,7 @@ def _braked(work: Work, account: AccountId, one: Adoption) -> bool:
     zero, raised = adoptions.booked_since(work.conn, account, work.now - BRAKE_US)
     most = raised + 1 if one.edit.left > 0 else zero + (one.seen <= 0)
     rule = work.house.brake
-    return most >= rule.minimum and most > rule.share * listings.released(work.conn)
+    return most >= rule.minimum and most > rule.share * sum(listings.released(work.conn).values())
 
 
 def _hold(work: Work, listing: Listing, one: Adoption) -> None:

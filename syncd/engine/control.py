@@ -30,7 +30,6 @@ def take_account(work: Work, fact: AccountFact) -> None:
     if fact.state is AccountState.LIVE:
         values["first_live_at"] = known.first_live_at or work.now
         work.calm("channel_down", fact.account)
-        work.calm("brake", f"settings:{fact.account}")
         work.hints.add((fact.account, Hint.WRITE))
     accounts.set_account(work.conn, fact.account, values)
     event = "channel.up" if fact.state is AccountState.LIVE else "channel.down"

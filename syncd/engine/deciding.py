@@ -230,38 +230,46 @@ def trips(work: Work) -> Trip | None:
         listing = work.listings[listing_id]
         known = work.account_of(listing)
         if known is not None and known.state is AccountState.LIVE and listing.target != before:
-            changes.append(Change(before=before, after=listing.target or 0))
+            changes.append(Change(before=before, after=listing.target or 0, shows=listing.high))
     rule = work.house.brake
     if len(changes) < rule.minimum:
         return None
-    return brake.check(changes, listings=listings.released(work.conn), rule=rule)
+    released = sum(listings.released(work.conn).values())
+    return brake.check(changes, listings=released, rule=rule)
 
 
 def hold(conn: Connection, received: Received, trip: Trip, now: Instant) -> None:
     """Keep a fact for a person, park it, and raise the alert."""
     cause = f"{type(received.fact).__name__.removesuffix('Fact').lower()} from {received.source}"
-    values = {
-        "inbox_id": received.inbox_id,
-        "cause": cause,
-        "to_zero": trip.to_zero,
-        "raised": trip.raised,
-        "listings": trip.listings,
-        "at": now,
-    }
-    brake_id = accounts.hold(conn, values)
+    brake_id = hold_back(conn, trip, cause=cause, inbox_id=received.inbox_id, now=now)
     reason = (
         f"held by the brake: {trip.to_zero} listings would fall to zero and {trip.raised} rise, of {trip.listings}; "
         f"release or refuse it by `syncd brake release {brake_id}` or `syncd brake refuse {brake_id}`"
     )
     inbox.park(conn, received.inbox_id, reason=reason, now=now)
+
+
+def hold_back(conn: Connection, trip: Trip, *, cause: str, inbox_id: int, now: Instant) -> int:
+    """Note what the brake holds and raise the alert; return its number."""
+    told: dict[str, str | int] = {
+        "cause": cause,
+        "to_zero": trip.to_zero,
+        "raised": trip.raised,
+        "listings": trip.listings,
+    }
+    brake_id = accounts.hold(conn, {**told, "inbox_id": inbox_id, "at": now})
     work = Work(conn, house=House(), now=now)
-    work.alarm("brake", str(brake_id), cause=cause, to_zero=trip.to_zero, raised=trip.raised, listings=trip.listings)
+    work.alarm("brake", str(brake_id), **told)
     work.flush()
     _log.warning("brake.held", brake_id=brake_id, cause=cause, to_zero=trip.to_zero, raised=trip.raised)
+    return brake_id
 
 
 def _take_brake(conn: Connection, fact: BrakeFact, *, house: House, now: Instant) -> None:
-    """Release what the brake holds: the fact enters the inbox anew, marked as passed by a person; or drop it."""
+    """Release what the brake holds: the fact enters the inbox anew, marked as passed by a person; or drop it.
+
+    Settings are no fact: who holds them back (`engine.resettle`) looks for this word.
+    """
     rows = accounts.held(conn, fact.ids)
     missing = sorted(set(fact.ids).difference(row.id for row in rows))
     if missing:
@@ -269,7 +277,7 @@ def _take_brake(conn: Connection, fact: BrakeFact, *, house: House, now: Instant
     work = Work(conn, house=house, now=now)
     for row in rows:
         released = fact.verdict is Verdict.ACCEPT
-        if released:
+        if released and row.inbox_id != accounts.SETTINGS:
             inbox.release(conn, row.inbox_id, now=now)
         accounts.end_hold(conn, row.id, state="released" if released else "refused", actor=fact.actor, now=now)
         work.calm("brake", str(row.id))

@@ -200,7 +200,7 @@ class Lookout:
         """Plan anew what a season changes that began or ended since the last look, also while syncd was away."""
         plant, now = self._plant, self._plant.clock.now()
         since = int(await plant.store.read(lambda conn: accounts.note(conn, _SEASONS_NOTE)) or plant.started_at)
-        turns = [at for season in plant.house.seasons for at in (season.since, season.until) if since < at <= now]
+        turns = [at for at in plant.house.turns if since < at <= now]
         mine = await plant.store.read(lambda conn: seasons.turned(conn, since=since, now=now))
         if turns:
             plant.house.outlook.known.clear()
@@ -249,6 +249,6 @@ def signs_of(conn: Connection, account: AccountId, *, known: KnownAccount | None
 
 def next_turn(conn: Connection, plant: Plant, now: Instant) -> Instant | None:
     """Return when the next season begins or ends, of the settings or of a SKU."""
-    of_settings = [at for season in plant.house.seasons for at in (season.since, season.until) if at > now]
+    of_settings = [at for at in plant.house.turns if at > now]
     of_skus = seasons.next_turn(conn, now=now)
     return min([*of_settings, *([] if of_skus is None else [of_skus])], default=None)

@@ -12,11 +12,12 @@ from functools import partial
 from typing import Final
 
 from syncd.core.exposure import Exposure, Policy, pool_target
+from syncd.core.facts import AccountState
 from syncd.core.plan import Lane
 from syncd.core.terms import UNPLACED, AccountId, Instant, Location, SkuId
 from syncd.engine.replan import fall_at
 from syncd.engine.rooms import load_policies, policy_of
-from syncd.engine.slots import Slot, adaptive, has_plenty, loss_of
+from syncd.engine.slots import Page, Slot, adaptive, has_plenty, loss_of, state_of
 from syncd.engine.work import Work
 from syncd.store import history
 from syncd.store import planning as store
@@ -110,7 +111,9 @@ class _Plain:
         self._one_place = len(set(self._places.values())) == 1
         self._pools, self._alike = alike.of(work, usual)
         self._loss = max((loss_of(work, policy, name) for name, policy in usual.items()), default=0)
-        self._away = any(outlook.lag(name).away for name in rules)
+        self._states = {name: state_of(work, name) for name in rules}
+        writable = (not outlook.lag(name).away and self._states[name] is AccountState.LIVE for name in rules)
+        self._writable = all(writable)
 
     def aim(self, sku_id: SkuId, mine: Sequence[Plan], shelf: Mapping[Location, int], piece: Piece) -> None:
         """Compute the targets of a SKU, and keep those that changed."""
@@ -124,7 +127,9 @@ class _Plain:
             aims = self._aims(sku_id, mine, policies, shelf, own=own)
         else:
             # SKUs that were never sold, on the same accounts and with as many units, are all alike.
-            key = (accounts, *shelf.items(), *([plan.high for plan in mine] if self._away else ()))
+            closed = tuple([not plan.active for plan in mine])
+            same = self._writable and not any(closed)
+            key = (accounts, *shelf.items()) if same else (accounts, *shelf.items(), closed, *[x.high for x in mine])
             found = self._alike.get(key)
             aims = self._alike[key] = self._aims(sku_id, mine, policies, shelf, own=own) if found is None else found
         changed = [(plan, aim) for plan, aim in zip(mine, aims, strict=True) if plan.target != aim]
@@ -168,7 +173,7 @@ class _Plain:
         else:
             loss = self._loss
         limits = self._limits(sku_id, mine, policies, rooms, pools, loss=loss)
-        return [min(pool, limits.get(number, pool)) for number, pool in enumerate(pools)] if limits else pools
+        return [min([pool, *limits.get(number, ())]) for number, pool in enumerate(pools)] if limits else pools
 
     def _rooms(self, mine: Sequence[Plan], shelf: Mapping[Location, int]) -> list[int]:
         """Return what is available to each listing."""
@@ -195,7 +200,7 @@ class _Plain:
         pools: Sequence[int],
         *,
         loss: int,
-    ) -> dict[int, int]:
+    ) -> dict[int, tuple[int, ...]]:
         """Return what adaptive exposure limits; nothing where there is plenty, which is so for most."""
         work = self.work
         if has_plenty(work, sku_id, min(rooms), loss=loss):
@@ -205,11 +210,11 @@ class _Plain:
                 rules=work.house.rules[plan.account],
                 policy=policy,
                 listings=(),
-                where=(),
+                where=work.house.rules[plan.account].locations,
                 available=room,
                 most=pool,
-                pages=1,
-                high=plan.high or 0,
+                pages=(Page(plan.high or 0, not plan.active),),
+                state=self._states[plan.account],
                 parts={},
             )
             for plan, policy, room, pool in zip(mine, policies, rooms, pools, strict=True)

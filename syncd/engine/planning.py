@@ -21,7 +21,6 @@ from syncd.engine.replan import replan
 from syncd.engine.rules import House
 from syncd.engine.targets import retarget
 from syncd.engine.work import Hint, Work
-from syncd.store import listings
 from syncd.store import planning as store
 from syncd.store.session import Turn
 
@@ -90,23 +89,27 @@ class Planner:
             self._wake()
             return changed
 
-    async def survey(self, stop: asyncio.Event) -> tuple[int, list[tuple[AccountId, Change]]]:
-        """Return how many listings there are, and every change that planning anew would make; writes nothing."""
-        plant, after, total = self._plant, SkuId(0), 0
+    async def survey(self, house: House, stop: asyncio.Event) -> list[tuple[AccountId, Change]]:
+        """Return every change that planning anew by the rules of this house would make; writes nothing."""
+        plant, after, alike = self._plant, SkuId(0), Alike()
         kits = await plant.store.read(store.in_kits)
         changes: list[tuple[AccountId, Change]] = []
+
+        def survey_piece(conn: Connection, begin: SkuId) -> Piece:
+            work = Work(conn, house=house, now=self._now())
+            return examine(work, after=begin, most=MOST_SKUS, kits=kits, alike=alike)
+
         while not stop.is_set():
             begin = after
-            piece = await plant.store.read(lambda conn: self._examine(conn, begin, MOST_SKUS, kits))  # noqa: B023  (awaited here)
+            piece = await plant.store.read(lambda conn: survey_piece(conn, begin))  # noqa: B023  (awaited here)
             if piece.last is None:
                 break
             after = piece.last
             changes += ((name, Change(before=before, after=aim)) for name, before, aim in piece.moves)
             for start in range(0, len(piece.slow), SLOW_SKUS):
                 ids = piece.slow[start : start + SLOW_SKUS]
-                changes += await plant.store.read(lambda conn: changes_of(conn, plant.house, ids, self._now()))  # noqa: B023  (the same)
-        total = await plant.store.read(listings.released)
-        return total, changes
+                changes += await plant.store.read(lambda conn: changes_of(conn, house, ids, self._now()))  # noqa: B023  (the same)
+        return changes
 
     def _wake(self) -> None:
         for account in self._plant.roster.values():
@@ -181,7 +184,8 @@ def changes_of(conn: Connection, house: House, ids: Sequence[SkuId], now: Instan
     for listing in work.listings.values():
         before = work.targets_before[listing.id]
         if before != listing.target:
-            found.append((listing.account, Change(before=before, after=listing.target or 0)))
+            change = Change(before=before, after=listing.target or 0, shows=listing.high)
+            found.append((listing.account, change))
     # What is to stand beside a number is a change, too, but none of the number.
     found += ((one.account, Change(before=0, after=0)) for one in work.displays.values())
     return found

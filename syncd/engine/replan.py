@@ -12,15 +12,15 @@ from syncd.core.exposure import decay, margin
 from syncd.core.plan import Idle, Lane, Look, Send, Step, View, Wait, decide, lane_of_certain
 from syncd.core.shown import Effect, Range
 from syncd.core.terms import SECOND_US, AccountId, Instant, SkuId
+from syncd.engine import rooms
 from syncd.engine.adopting import ADOPTING
 from syncd.engine.belief import range_of, watermark
 from syncd.engine.gating import Gate
 from syncd.engine.line import settle
-from syncd.engine.rooms import backorder
 from syncd.engine.rules import Rules
 from syncd.engine.targets import retarget
 from syncd.engine.work import Hint, Work
-from syncd.store import history, offers
+from syncd.store import backorders, history, offers
 from syncd.store.history import Unsettled
 from syncd.store.listings import Listing
 
@@ -239,14 +239,23 @@ def _tell_crossing(work: Work, sku_id: SkuId, code: str, before: int, after: int
     if after > 0 >= before:
         work.emit("restock", key=code, body=_body(sku=code, available=after, units=after - max(0, before)))
     if before < 0 or after < 0:
-        # Units that may be sold before they are here are owed, not oversold; so are those that private sales give back.
-        owed = backorder(work, sku_id) + offers.leaving(work.conn, [sku_id]).get(sku_id, 0)
-        before, after = before + owed, after + owed
-    if after < 0 and after < before:
-        units = min(-after, before - after)
-        work.emit("oversell", key=code, body=_body(sku=code, available=after, units=units))
-        work.alarm("oversell", code, sku=code, units=-after)
-    elif before < 0 <= after:
+        _tell_oversell(work, sku_id, code, before, after)
+
+
+def _tell_oversell(work: Work, sku_id: SkuId, code: str, before: int, after: int) -> None:
+    """Tell of units that are promised and will not be there; those sold before they are here are owed, not oversold."""
+    # What private sales give back is on its way too.
+    leaving = offers.leaving(work.conn, [sku_id]).get(sku_id, 0)
+    short_before, short = max(0, -before - leaving), max(0, -after - leaving)
+    owed_before = backorders.owed(work.conn, [sku_id]).get(sku_id, 0)
+    owed = rooms.owed(work, sku_id, short=short, before=owed_before)
+    if owed != owed_before:
+        backorders.put(work.conn, sku_id, owed, now=work.now)
+    over_before, over = max(0, short_before - owed_before), short - owed
+    if over > over_before:
+        work.emit("oversell", key=code, body=_body(sku=code, available=-over, units=over - over_before))
+        work.alarm("oversell", code, sku=code, units=over)
+    elif over_before > 0 == over:
         work.calm("oversell", code)
 
 

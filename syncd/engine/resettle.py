@@ -1,101 +1,183 @@
-"""Changed settings change targets: found at start, computed anew in small pieces, held for a person when it is much."""
+"""Changed settings change targets: found at start, computed anew in small pieces, held for a person when it is much.
+
+Until it is known how much they change, released accounts go by the settings of the last run. Those of which the brake
+holds the new ones go on by the old ones, whatever orders and deliveries come, until a person releases the new ones.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Final
 
-import structlog
+import msgspec
 from sqlalchemy import Connection
 
 from syncd.core import brake
+from syncd.core.brake import Change, Trip
 from syncd.core.facts import AccountState
 from syncd.core.terms import AccountId, Location, SkuId
+from syncd.engine.deciding import hold_back
 from syncd.engine.planning import Planner
 from syncd.engine.plant import Plant
-from syncd.engine.upkeep import settings_mark
+from syncd.engine.rules import House, Ruling
+from syncd.engine.timing import nap
 from syncd.engine.work import Work
 from syncd.store import accounts, alerts, ledger, listings
 
-PIECE = 100
+PIECE: Final = 100
 """SKUs whose listings are moved in one transaction."""
+WORD_S: Final = 2.0
+"""How often it is looked whether a person has released settings that are held."""
 
-_log = structlog.get_logger("syncd.resettle")
+_encode = msgspec.json.Encoder(order="sorted").encode
+_decode = msgspec.json.Decoder(Ruling).decode
 
 
-async def run_resettle(plant: Plant, stop: asyncio.Event) -> None:
-    """Bring targets in line with the settings of this start, once."""
-    await plant.ready.wait()
-    planner = Planner(plant)
-    changed = [name for name in plant.roster if await _is_changed(plant, name)]
-    if changed:
-        await _place_all(plant, stop)
-        await _weigh(plant, planner, changed, stop)
-        await planner.run(stop, survey=False)
-        if not stop.is_set():
-            for name in changed:
-                await plant.store.write(lambda c, n=name: accounts.set_note(c, _note(n), settings_mark(plant, n)))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-    await stop.wait()
+# --- the settings of this start and of the last run ----------------------------------------------------------------
+
+
+def ruling_of(plant: Plant, name: AccountId) -> Ruling:
+    """Return what the settings of this start say of an account."""
+    rules = plant.roster[name].rules
+    return Ruling(
+        policy=rules.policy,
+        seasons=tuple(x for x in plant.house.seasons if not x.accounts or name in x.accounts),
+        locations=rules.locations,
+        location_map=dict(rules.location_map),
+    )
+
+
+def house_by(plant: Plant, older: Mapping[AccountId, Ruling]) -> House:
+    """Return the house by the settings of this start, but for accounts that go by older ones."""
+    rules = {name: account.rules for name, account in plant.roster.items()}
+    for name, old in older.items():
+        rules[name] = replace(rules[name], policy=old.policy, locations=old.locations, location_map=old.location_map)
+    return replace(plant.house, rules=rules, older=older)
+
+
+async def take_up_settings(plant: Plant) -> None:
+    """Have released accounts whose settings have changed go by those of the last run, before anything is decided."""
+    older = await plant.store.read(lambda conn: _older(conn, plant))
+    if older:
+        plant.house = house_by(plant, older)
+
+
+def _older(conn: Connection, plant: Plant) -> dict[AccountId, Ruling]:
+    known = accounts.accounts(conn)
+    live = [name for name in plant.roster if name in known and known[name].state is AccountState.LIVE]
+    found = {name: _kept(conn, name) for name in live}
+    return {name: old for name, old in found.items() if old is not None and old != ruling_of(plant, name)}
+
+
+def _kept(conn: Connection, name: AccountId) -> Ruling | None:
+    """Return the settings that an account went by last, None where they are not known."""
+    try:
+        return _decode(accounts.note(conn, _note(name)) or "")
+    except msgspec.DecodeError:
+        return None
+
+
+def _keep(conn: Connection, plant: Plant, names: Collection[AccountId]) -> None:
+    for name in names:
+        accounts.set_note(conn, _note(name), _encode(ruling_of(plant, name)).decode())
 
 
 def _note(name: AccountId) -> str:
     return f"settings:{name}"
 
 
-async def _is_changed(plant: Plant, name: AccountId) -> bool:
-    return await plant.store.read(lambda conn: accounts.note(conn, _note(name))) != settings_mark(plant, name)
+# --- bringing targets in line ----------------------------------------------------------------------------------------
 
 
-async def _weigh(plant: Plant, planner: Planner, names: Sequence[AccountId], stop: asyncio.Event) -> None:
-    """Pause accounts on which the new settings would take too many listings to zero, or raise too many."""
-    total, found = await planner.survey(stop)
-    for name in names:
-        mine = [change for account, change in found if account == name]
-        trip = brake.check(mine, listings=total, rule=plant.house.brake)
-        if trip is not None:
-            reason = (
-                f"new settings would take {trip.to_zero} listings to zero and raise {trip.raised}, of {trip.listings}"
-            )
-            await plant.store.write(lambda conn, n=name, r=reason: _pause(conn, plant, n, r))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+async def run_resettle(plant: Plant, stop: asyncio.Event) -> None:
+    """Bring targets in line with the settings of this start, once; with those that are held when a person says so."""
+    await plant.ready.wait()
+    planner = Planner(plant)
+    changed = await plant.store.read(lambda conn: [x for x in plant.roster if _kept(conn, x) != ruling_of(plant, x)])
+    trips = await _weigh(plant, planner, stop) if plant.house.older else {}
+    if not stop.is_set():
+        held = await plant.store.write(lambda conn: _hold(conn, plant, trips))
+        if changed:
+            await _settle(plant, planner, [name for name in changed if name not in held], stop)
+        await _attend(plant, planner, held, stop)
+    await stop.wait()
 
 
-def _pause(conn: Connection, plant: Plant, name: AccountId, reason: str) -> None:
-    known = accounts.accounts(conn).get(name)
-    if known is None or known.state is not AccountState.LIVE:
-        return
-    now = plant.clock.now()
-    accounts.set_account(conn, name, {"state": AccountState.PAUSED.value, "reason": reason, "since": now})
-    values = {"cause": f"settings of {name}"}
-    alerts.raise_alert(conn, kind="brake", key=f"settings:{name}", text=reason, values=values, now=now)
-    _log.warning("brake.held", account=name, cause="settings", reason=reason)
+async def _weigh(plant: Plant, planner: Planner, stop: asyncio.Event) -> dict[AccountId, Trip]:
+    """Return the accounts on which the new settings would take too many listings to zero, or raise too many."""
+    house = house_by(plant, {})
+    await _place_all(plant, house, stop)
+    changes: dict[AccountId, list[Change]] = {name: [] for name in plant.house.older}
+    for name, change in await planner.survey(house, stop):
+        if name in changes:
+            changes[name].append(change)
+    released = await plant.store.read(listings.released)
+    mine = {name: released.get(name, 0) for name in changes}
+    return brake.held(changes, listings=mine, rule=plant.house.brake)
 
 
-async def _place_all(plant: Plant, stop: asyncio.Event) -> None:
-    """Move listings to where the settings now say that they sell from; their targets follow with all others."""
-    mapped = any(account.rules.location_map for account in plant.roster.values())
+def _hold(conn: Connection, plant: Plant, trips: Mapping[AccountId, Trip]) -> dict[AccountId, int]:
+    """Hold the settings of these accounts and return the numbers; what an earlier start held stays, or is over."""
+    held, now = {}, plant.clock.now()
+    before = {row.cause: row for row in accounts.held(conn) if row.inbox_id == accounts.SETTINGS}
+    for name, trip in trips.items():
+        cause = f"settings of {name}"
+        row = before.get(cause)
+        if row is not None and (row.to_zero, row.raised, row.listings) == (trip.to_zero, trip.raised, trip.listings):
+            held[name] = int(before.pop(cause).id)
+        else:
+            held[name] = hold_back(conn, trip, cause=cause, inbox_id=accounts.SETTINGS, now=now)
+    for row in before.values():
+        accounts.end_hold(conn, row.id, state="refused", actor="", now=now)
+        alerts.clear_alert(conn, kind="brake", key=str(row.id), now=now)
+    return held
+
+
+async def _settle(plant: Plant, planner: Planner, names: Collection[AccountId], stop: asyncio.Event) -> None:
+    """Let accounts go by the settings of this start."""
+    plant.house = house_by(plant, {name: old for name, old in plant.house.older.items() if name not in names})
+    await _place_all(plant, plant.house, stop)
+    await planner.run(stop, survey=False)
+    if not stop.is_set():
+        await plant.store.write(lambda conn: _keep(conn, plant, names))
+
+
+async def _attend(plant: Plant, planner: Planner, held: dict[AccountId, int], stop: asyncio.Event) -> None:
+    """Wait for a person's word on settings that are held; refused ones are weighed again at the next start."""
+    while held and not stop.is_set():
+        await nap(WORD_S, stop)
+        numbers = list(held.values())
+        states = await plant.store.read(lambda conn: accounts.hold_states(conn, numbers))  # noqa: B023  (awaited here)
+        ended = {name for name, number in held.items() if states.get(number) != "held"}
+        released = [name for name in ended if states.get(held[name]) == "released"]
+        if released:
+            await _settle(plant, planner, released, stop)
+        held = {name: number for name, number in held.items() if name not in ended}
+
+
+async def _place_all(plant: Plant, house: House, stop: asyncio.Event) -> None:
+    """Move listings to where the settings of a house say that they sell from; their targets follow with all others."""
+    mapped = any(rules.location_map for rules in house.rules.values())
     if not mapped and not await plant.store.read(listings.any_placed):
         return
     after: SkuId | None = SkuId(0)
     while after is not None and not stop.is_set():
         begin = after
-        after = await plant.store.write(lambda conn, b=begin: _place_piece(conn, plant, b))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        after = await plant.store.write(lambda conn, b=begin: _place_piece(conn, plant, house, b))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
         await asyncio.sleep(0)
 
 
-def _place_piece(conn: Connection, plant: Plant, after: SkuId) -> SkuId | None:
+def _place_piece(conn: Connection, plant: Plant, house: House, after: SkuId) -> SkuId | None:
     ids = ledger.sku_page(conn, after=after, limit=PIECE)
     if not ids:
         return None
-    work = Work(conn, house=plant.house, now=plant.clock.now())
-    _place(work, ids)
-    work.flush()
-    return ids[-1]
-
-
-def _place(work: Work, ids: Sequence[SkuId]) -> None:
-    """Move listings to where the settings now say that they sell from."""
-    for listing in work.keep(listings.of_skus(work.conn, ids)):
-        rules = work.house.rules.get(listing.account)
+    work = Work(conn, house=house, now=plant.clock.now())
+    for listing in work.keep(listings.of_skus(conn, ids)):
+        rules = house.rules.get(listing.account)
         place = Location("") if rules is None else rules.location_map.get(listing.ref.remote_location, Location(""))
         if listing.location != place:
             listing.location, listing.changed = place, True
+    work.flush()
+    return ids[-1]

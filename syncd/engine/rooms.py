@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from syncd.core import kits
+from syncd.core import kits, preorder
 from syncd.core.exposure import Policy, overlay
 from syncd.core.preorder import sellable
 from syncd.core.season import in_force
 from syncd.core.terms import UNPLACED, AccountId, Location, SkuId
+from syncd.engine.timing import today
 from syncd.engine.work import Work
 from syncd.store import arrivals, policies, seasons
 
@@ -61,7 +62,13 @@ def coming(work: Work, sku_id: SkuId) -> int:
     if missing:
         found = arrivals.incoming(work.conn, missing)
         work.incoming.update({part: found.get(part, []) for part in missing})
-    return min(sellable(work.incoming[part]) // quantity for part, quantity in parts)
+    day = today_of(work)
+    return min(sellable(work.incoming[part], today=day) // quantity for part, quantity in parts)
+
+
+def today_of(work: Work) -> str:
+    """Return the day that it is for the shop."""
+    return today(work.now, work.house.waiting.zone).isoformat()
 
 
 def load_policies(work: Work, ids: Iterable[SkuId]) -> None:
@@ -87,8 +94,11 @@ def policy_of(work: Work, sku_id: SkuId, account: AccountId) -> Policy:
     return policy
 
 
-def backorder(work: Work, sku_id: SkuId) -> int:
-    """Return how many units may be promised that are not here: those on their way, where a policy sells them."""
-    load_policies(work, (sku_id,))
-    allowed = any(policy_of(work, sku_id, account).preorder for account in work.house.rules)
-    return coming(work, sku_id) if allowed else 0
+def owed(work: Work, sku_id: SkuId, *, short: int, before: int) -> int:
+    """Return how many of the missing units of a SKU are owed: they are on their way, and a policy sold them."""
+    sold_as = (sku_id, *(kit for kit, parts in work.kits.items() if any(part == sku_id for part, _ in parts)))
+    load_policies(work, sold_as)
+    allowed = any(policy_of(work, one, account).preorder for one in sold_as for account in work.house.rules)
+    sells = coming(work, sku_id)
+    to_come = sum(one.units for one in work.incoming.get(sku_id, ()))
+    return preorder.owed(short, sells=sells if allowed else 0, before=before, to_come=to_come)

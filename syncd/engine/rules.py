@@ -93,6 +93,16 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """What of the settings decides the targets of an account. `policy` is without seasons."""
+
+    policy: Policy
+    seasons: tuple[Season, ...]
+    locations: tuple[Location, ...]
+    location_map: Mapping[str, Location]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitRules:
     """How those who wait are treated.
 
@@ -125,7 +135,8 @@ class WaitRules:
 class House:
     """What is the same for all accounts. `sinks` are the outbox sinks that somebody reads; `low_stock` in units.
 
-    `seasons` are those of the settings. `lags` and `outlook` grow with what is decided; until enough was measured and
+    `seasons` are those of the settings. `older` are accounts that go by earlier settings, until a person has released
+    those of now. `lags` and `outlook` grow with what is decided; until enough was measured and
     learned they tell what the channels promise and what is usual.
     `cautions` are the accounts on which an oversold unit is dearer than elsewhere, for a limit of the channel is near
     (`core.conduct`).
@@ -138,6 +149,7 @@ class House:
     shadow: bool = False
     waiting: WaitRules = field(default_factory=WaitRules)
     seasons: tuple[Season, ...] = ()
+    older: Mapping[AccountId, Ruling] = field(default_factory=dict)
     lags: Lags = field(default_factory=Lags, compare=False)
     outlook: Outlook = field(default_factory=Outlook, compare=False)
     cautions: dict[AccountId, float] = field(default_factory=dict, compare=False)
@@ -164,7 +176,19 @@ class House:
     def policy(self, account: AccountId, now: Instant) -> Policy:
         """Return the policy of an account that holds now for every SKU without one of its own."""
         defaults = self.rules[account].policy
-        return overlay(defaults, *in_force(self.seasons, account=account, now=now)) if self.seasons else defaults
+        seasons = self.seasons_of(account)
+        return overlay(defaults, *in_force(seasons, account=account, now=now)) if seasons else defaults
+
+    def seasons_of(self, account: AccountId) -> tuple[Season, ...]:
+        """Return the seasons that an account goes by."""
+        older = self.older.get(account)
+        return self.seasons if older is None else older.seasons
+
+    @property
+    def turns(self) -> list[Instant]:
+        """Return when a season of the settings begins or ends, on any account."""
+        every = {*self.seasons, *(season for older in self.older.values() for season in older.seasons)}
+        return sorted(at for season in every for at in (season.since, season.until))
 
     def caution(self, account: AccountId) -> float:
         """Return how many times as dear an oversold unit is on an account as it usually is; 1.0 while all is well."""

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from syncd.core.exposure import Policy
 from syncd.core.preorder import ready_day
 from syncd.core.terms import SkuId
-from syncd.engine.rooms import available_at, coming
-from syncd.engine.slots import Slot
+from syncd.engine.rooms import available_at, coming, today_of
+from syncd.engine.slots import Slot, is_taken_down
 from syncd.engine.work import Work
 from syncd.store import displays
 from syncd.store.displays import NOTHING, Display, Showing
-from syncd.store.listings import Listing
 
 
 def show_beside(work: Work, sku_id: SkuId, slots: Sequence[Slot], aims: Mapping[int, int]) -> None:
@@ -24,7 +23,7 @@ def show_beside(work: Work, sku_id: SkuId, slots: Sequence[Slot], aims: Mapping[
     known = displays.load(work.conn, [listing.id for listing, _ in mine])
     for listing, slot in mine:
         one = known.get(listing.id)
-        wanted = _wanted(work, sku_id, slot, aims.get(listing.id), closable=_is_closable(listing, one))
+        wanted = _wanted(work, sku_id, slot, aims.get(listing.id), closable=not is_taken_down(listing, one))
         if one is None and wanted != NOTHING:
             one = Display(listing_id=listing.id, account=slot.account)
         if one is not None and one.wanted != wanted:
@@ -37,19 +36,13 @@ def _asks(policy: Policy) -> bool:
     return policy.hide or policy.preorder or policy.purchase_limit is not None
 
 
-def _is_closable(listing: Listing, one: Display | None) -> bool:
-    """Say whether a page is ours to close: one that a person took down stays down when there are units again."""
-    if one is not None and (one.wanted.hidden or one.there.hidden or "hidden" in one.unsure):
-        return True
-    return listing.active
-
-
 def _wanted(work: Work, sku_id: SkuId, slot: Slot, aim: int | None, *, closable: bool) -> Showing:
     policy, rules, day = slot.policy, slot.rules, ""
     if rules.days and policy.preorder and coming(work, sku_id):
         parts = work.kits.get(sku_id) or ((sku_id, 1),)
         days = (
-            ready_day(available_at(work, part, work.shelf(part)) // units, work.incoming[part]) for part, units in parts
+            ready_day(available_at(work, part, work.shelf(part)) // units, work.incoming[part], today=today_of(work))
+            for part, units in parts
         )
         day = max(days, default="")
     return Showing(

@@ -9,31 +9,46 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
 
 from syncd.core.adaptive import Reach, plenty, targets
 from syncd.core.allocate import split
 from syncd.core.exposure import Exposure, Policy, pool_target
+from syncd.core.facts import AccountState
 from syncd.core.terms import AccountId, SkuId
-from syncd.engine.outlook import MOST_KEPT, Outlook
+from syncd.engine.outlook import MOST_KEPT
 from syncd.engine.rooms import Places, Rooms, available_at
 from syncd.engine.rules import Rules
 from syncd.engine.work import Work
+from syncd.store import displays
+from syncd.store.displays import Display
 from syncd.store.listings import Listing
 
 STEPS: Final = 3
 """Rates are rounded to so many steps for each doubling, so that decisions are alike and need not be made anew."""
 SIZE_STEP: Final = 50
 """Chances of sizes are rounded to this part of one, for the same reason."""
+LEAST_SHARE: Final = 0.001
+"""No listing is taken to have a smaller part of the demand."""
+
+
+class Page(NamedTuple):
+    """What competes within a slot: a listing, or a number that is split over listings.
+
+    `shows` is what it may show now. `closed`: somebody took it down, so nobody can buy there.
+    """
+
+    shows: int
+    closed: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
 class Slot:
     """`available` is what is there for it, `most` what its policy allows.
 
-    `pages` are the listings that compete within it, `high` is the most that one may show, `parts` are the places of a
-    split number.
+    `pages` are the listings in their order, or one number, whose parts by place are `parts`. `state` says whether
+    anything is written there: `AccountState.LIVE` in a shadow too.
     """
 
     rules: Rules
@@ -42,8 +57,8 @@ class Slot:
     where: Places
     available: int
     most: int
-    pages: int
-    high: int
+    pages: Sequence[Page]
+    state: AccountState
     parts: Mapping[Places, Sequence[Listing]]
 
     @property
@@ -51,9 +66,14 @@ class Slot:
         """Return the account."""
         return self.rules.account
 
+    def meets(self, other: Slot) -> bool:
+        """Say whether both sell from a common place; otherwise they sell other units."""
+        return not set(self.where).isdisjoint(other.where)
 
-def slot_of(sku_id: SkuId, rules: Rules, policy: Policy, group: Sequence[Listing], rooms: Rooms) -> Slot:
+
+def slot_of(work: Work, sku_id: SkuId, *, rules: Rules, policy: Policy, group: Sequence[Listing], rooms: Rooms) -> Slot:
     """Return the slot of an account's usable listings of a SKU (one at least)."""
+    group = sorted(group, key=lambda listing: listing.id)
     places: dict[Places, list[Listing]] = defaultdict(list)
     for listing in group:
         places[(listing.location,) if listing.location else rules.locations].append(listing)
@@ -61,6 +81,9 @@ def slot_of(sku_id: SkuId, rules: Rules, policy: Policy, group: Sequence[Listing
     if len(places) > 1:
         where = tuple(sorted({location for one in places for location in one}))
     available = rooms.at(sku_id, where, policy, rules.account)
+    pages = _pages(work, group)
+    if len(places) > 1:
+        pages = [Page(sum(page.shows for page in pages), all(page.closed for page in pages))]
     return Slot(
         rules=rules,
         policy=policy,
@@ -68,17 +91,42 @@ def slot_of(sku_id: SkuId, rules: Rules, policy: Policy, group: Sequence[Listing
         where=where,
         available=available,
         most=rules.within(pool_target(available, policy, account=rules.account)),
-        pages=1 if len(places) > 1 else len(group),
-        high=max(listing.high or 0 for listing in group),
+        pages=pages,
+        state=state_of(work, rules.account),
         parts=places if len(places) > 1 else {},
     )
 
 
-def spread(work: Work, sku_id: SkuId, slot: Slot, aim: int) -> dict[int, int]:
-    """Return the target of each listing of a slot: places split the number, pages of one place compete for it."""
+def _pages(work: Work, group: Sequence[Listing]) -> list[Page]:
+    inactive = [listing.id for listing in group if not listing.active]
+    known = displays.load(work.conn, inactive) if inactive and work.present.displays else {}
+    return [Page(listing.high or 0, is_taken_down(listing, known.get(listing.id))) for listing in group]
+
+
+def is_taken_down(listing: Listing, one: Display | None) -> bool:
+    """Say whether somebody took a page down: it stays so when there are units again, unlike one that we closed."""
+    if one is not None and (one.wanted.hidden or one.there.hidden or "hidden" in one.unsure):
+        return False
+    return not listing.active
+
+
+def state_of(work: Work, account: AccountId) -> AccountState:
+    """Return whether an account is new, live or paused; where all is for trial each one is taken for live."""
+    known = work.accounts.get(account)
+    if work.house.shadow:
+        return AccountState.LIVE
+    return AccountState.NEW if known is None else known.state
+
+
+def spread(work: Work, sku_id: SkuId, slot: Slot, limits: Sequence[int]) -> dict[int, int]:
+    """Return the target of each listing of a slot: places split the number, pages of one place compete for it.
+
+    `limits` are those of its pages, none where each may show what the policy allows.
+    """
+    aims = [min(slot.most, limit) for limit in limits] or [slot.most] * len(slot.pages)
     if not slot.parts:
-        return {listing.id: aim for listing in slot.listings}
-    parts = split(aim, [available_at(work, sku_id, where) for where in slot.parts])
+        return {listing.id: aim for listing, aim in zip(slot.listings, aims, strict=True)}
+    parts = split(aims[0], [available_at(work, sku_id, where) for where in slot.parts])
     return {x.id: part for group, part in zip(slot.parts.values(), parts, strict=True) for x in group}
 
 
@@ -140,25 +188,47 @@ def forecast(work: Work, sku_id: SkuId) -> Forecast:
     )
 
 
-def adaptive(work: Work, sku_id: SkuId, slots: Sequence[Slot]) -> dict[int, int]:
-    """Return the most that slots with adaptive exposure may show, by place in `slots`; one that is left out: all."""
-    outlook = work.house.outlook
+def adaptive(work: Work, sku_id: SkuId, slots: Sequence[Slot]) -> dict[int, tuple[int, ...]]:
+    """Return the most that each page of slots with adaptive exposure may show, by place in `slots`.
+
+    Pages of a slot that is left out may show all.
+    """
     mine = [n for n, slot in enumerate(slots) if slot.policy.exposure is Exposure.ADAPTIVE and slot.most > 0]
-    if not mine or (len(slots) == 1 and slots[0].pages == 1 and not work.kits):
+    if not mine or (len(slots) == 1 and len(slots[0].pages) == 1 and not work.kits):
         return {}
     loss = max(loss_of(work, slots[n].policy, slots[n].account) for n in mine)
     least = min(slots[n].available for n in mine)
     if not work.kits and has_plenty(work, sku_id, least, loss=loss):
         return {}
     known = forecast(work, sku_id)
-    reach = _reach(work, sku_id, slots, known)
-    found: dict[int, int] = {}
-    for n in mine:
-        slot = slots[n]
-        aims = _decided(outlook, slot, reach, known, loss=loss_of(work, slot.policy, slot.account))
-        first = sum(x.pages for x in slots[:n])
-        found[n] = min(aims[first : first + slot.pages])
-    return found
+    shares = work.house.outlook.book.shares(sku_id, [slot.account for slot in slots])
+    rivals = [Rival(slot, share * known.own) for slot, share in zip(slots, shares, strict=True)]
+    return {n: _limits(work, rivals, n, known) for n in mine}
+
+
+class Rival(NamedTuple):
+    """A slot with its part of the demand."""
+
+    slot: Slot
+    share: float
+
+
+def _limits(work: Work, rivals: Sequence[Rival], mine: int, known: Forecast) -> tuple[int, ...]:
+    """Return the most that each page of a slot may show, beside all that sell of the same units.
+
+    A slot that was not released is told what it would show if all were. A page that was taken down is told what it
+    would show if it were open, but is not raised before it is.
+    """
+    slot = rivals[mine].slot
+    near = [n for n, other in enumerate(rivals) if n == mine or other.slot.meets(slot)]
+    first = sum(len(rivals[n].slot.pages) for n in near if n < mine)
+    found: tuple[int, ...] = ()
+    free: tuple[int, ...] = ()
+    if slot.state is not AccountState.NEW:
+        found = _decided(work, slot, _reach(work, [rivals[n] for n in near], known), known)[first:]
+    if slot.state is AccountState.NEW or any(page.closed for page in slot.pages):
+        free = _decided(work, slot, _reach(work, [rivals[n] for n in near], known, free=True), known)[first:]
+    return tuple(min(free[n], page.shows) if page.closed else (found or free)[n] for n, page in enumerate(slot.pages))
 
 
 def has_plenty(work: Work, sku_id: SkuId, available: int, *, loss: int) -> bool:
@@ -174,21 +244,34 @@ def has_plenty(work: Work, sku_id: SkuId, available: int, *, loss: int) -> bool:
     )
 
 
-def _reach(work: Work, sku_id: SkuId, slots: Sequence[Slot], known: Forecast) -> list[Reach]:
-    """Return every listing that sells the units: those of the slots in their order, then kits and components."""
+def _reach(work: Work, rivals: Sequence[Rival], known: Forecast, *, free: bool = False) -> list[Reach]:
+    """Return every listing that sells the units: those of the slots in their order, then kits and components.
+
+    `free`: as if every account were released and every page open.
+    """
     outlook = work.house.outlook
-    accounts = [slot.account for slot in slots]
     found: list[Reach] = []
-    for slot, share in zip(slots, outlook.book.shares(sku_id, accounts), strict=True):
-        lag = outlook.lag(slot.account)
-        # Nothing can be written to a channel that is away: it goes on showing what it shows.
-        still = slot.high if lag.away else 0
-        one = Reach(share=share * known.own / slot.pages, heard_s=lag.heard_s, visible_s=lag.visible_s, still=still)
-        found += [one] * slot.pages
+    for slot, share in rivals:
+        lag, part = outlook.lag(slot.account), share / len(slot.pages)
+        for page in slot.pages:
+            still, most = _shows(slot, page, away=lag.away, free=free)
+            found.append(Reach(share=part, heard_s=lag.heard_s, visible_s=lag.visible_s, still=still, most=most))
     for account, share in sorted(known.others.items()):
         lag = outlook.lag(account)
         found.append(Reach(share=share, heard_s=lag.heard_s, visible_s=lag.visible_s))
     return found
+
+
+def _shows(slot: Slot, page: Page, *, away: bool, free: bool) -> tuple[int, int]:
+    """Return what a page goes on showing for now, and the most that it can show."""
+    if free:
+        return page.shows if away else 0, slot.most
+    if page.closed:
+        return 0, 0
+    if away or slot.state is not AccountState.LIVE:
+        # Nothing can be written there: it goes on showing what it shows.
+        return page.shows, page.shows
+    return 0, slot.most
 
 
 def loss_of(work: Work, policy: Policy, account: AccountId) -> int:
@@ -196,26 +279,27 @@ def loss_of(work: Work, policy: Policy, account: AccountId) -> int:
     return math.ceil(policy.loss * work.house.caution(account))
 
 
-def _decided(outlook: Outlook, slot: Slot, reach: Sequence[Reach], known: Forecast, *, loss: int) -> tuple[int, ...]:
+def _decided(work: Work, slot: Slot, reach: Sequence[Reach], known: Forecast) -> tuple[int, ...]:
+    outlook, available = work.house.outlook, slot.available
+    loss = loss_of(work, slot.policy, slot.account)
     rate = rounded(known.lines_per_s * outlook.book.pace.caution)
     sizes = tuple(math.ceil(chance * SIZE_STEP) / SIZE_STEP for chance in known.sizes)
-    shares = tuple((round(x.share, 2), x.heard_s, x.visible_s, x.still) for x in reach)
-    key = (slot.available, rate, sizes, shares, loss)
+    reach = [
+        replace(
+            x,
+            share=max(LEAST_SHARE, round(x.share, 2)),
+            most=None if x.most is None or x.most >= available else x.most,
+        )
+        for x in reach
+    ]
+    key = (available, rate, sizes, *reach, loss)
     found = outlook.known.get(key)
     if found is None:
         if len(outlook.known) >= MOST_KEPT:
             outlook.known.clear()
         whole = sum(sizes)
-        found = targets(
-            slot.available,
-            reach=[
-                Reach(share=max(share, 0.001), heard_s=heard_s, visible_s=visible_s, still=still)
-                for share, heard_s, visible_s, still in shares
-            ],
-            lines_per_s=rate,
-            sizes=[chance / whole for chance in sizes],
-            loss=loss,
-        )
+        shares = [chance / whole for chance in sizes]
+        found = targets(available, reach=reach, lines_per_s=rate, sizes=shares, loss=loss)
         outlook.known[key] = found
     return found
 

@@ -198,7 +198,7 @@ def _skus(work: Work, fact: SkuFact) -> None:
 
 
 def _check_skus(work: Work, fact: SkuFact) -> None:
-    """Refuse what `_skus` would refuse, without making anything known."""
+    """Refuse what `_skus` would refuse and have its kits in hand, without making anything known."""
     codes = [row.sku for row in fact.rows]
     parts = {part for row in fact.rows for part, _ in row.components}
     found = ledger.skus_by_code(work.conn, parts.union(codes))
@@ -218,6 +218,10 @@ def _check_skus(work: Work, fact: SkuFact) -> None:
     if nested is not None:
         names = {sku_id: code for code, sku_id in ids.items()} | {k: known.code for k, known in work.skus.items()}
         raise Refused(f"kits of kits are not possible: {', '.join(sorted(names[sku_id] for sku_id in nested))}")
+    work.kits = kits
+    for row in fact.rows:
+        for part, _ in row.components:
+            work.touch(ids[part])
 
 
 def _check_kit(work: Work, row: SkuRow, known: Mapping[Sku, KnownSku]) -> None:

@@ -54,7 +54,7 @@ def _aim(work: Work, sku_id: SkuId, groups: Groups, rooms: Rooms) -> None:
     elif slots:
         limits = adaptive(work, sku_id, slots)
         for number, slot in enumerate(slots):
-            aims |= spread(work, sku_id, slot, min(slot.most, limits.get(number, slot.most)))
+            aims |= spread(work, sku_id, slot, limits.get(number, ()))
     show_beside(work, sku_id, slots, aims)
     if work.present.claims and not allotted:
         work.unclaim(listing.id for group in groups.values() for listing in group)
@@ -73,7 +73,8 @@ def slots_in(work: Work, sku_id: SkuId, groups: Groups, rooms: Rooms) -> list[Sl
         rules = work.house.rules.get(account)
         usable = [] if rules is None else usable_in(group, rules)
         if rules is not None and usable:
-            slots.append(slot_of(sku_id, rules, policy_of(work, sku_id, account), usable, rooms))
+            policy = policy_of(work, sku_id, account)
+            slots.append(slot_of(work, sku_id, rules=rules, policy=policy, group=usable, rooms=rooms))
     return slots
 
 

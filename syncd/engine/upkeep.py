@@ -209,10 +209,3 @@ async def run_checks(plant: Plant, stop: asyncio.Event) -> None:
                 for problem in found:
                     _log.warning("channel.problem", account=account.name, problem=problem)
         await nap(CHECK_S, stop)
-
-
-def settings_mark(plant: Plant, account: AccountId) -> str:
-    """Return what of the settings decides the targets of an account, as one text to compare."""
-    rules = plant.roster[account].rules
-    mine = [season for season in plant.house.seasons if not season.accounts or account in season.accounts]
-    return repr((rules.policy, mine, rules.locations, sorted(rules.location_map.items())))

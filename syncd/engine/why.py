@@ -144,7 +144,8 @@ def _brakes(conn: Connection, codes: set[str]) -> tuple[Obstacle, ...]:
     return tuple(
         Obstacle(what="brake", detail=f"{row.id}: {row.cause}")
         for row in accounts.held(conn)[:MOST_BRAKES]
-        if any(getattr(one, "sku", None) in codes for one in getattr(inbox.one(conn, row.inbox_id).fact, "rows", ()))
+        if row.inbox_id == accounts.SETTINGS
+        or any(getattr(one, "sku", None) in codes for one in getattr(inbox.one(conn, row.inbox_id).fact, "rows", ()))
     )
 
 
@@ -247,7 +248,7 @@ class _Trial:
         account, now = self.roster.get(name), self.work.now
         holders: list[tuple[str, object]] = [
             ("channel", None if account is None else account.settings),
-            *(("season", season) for season in in_force(self.work.house.seasons, account=name, now=now)),
+            *(("season", season) for season in in_force(self.work.house.seasons_of(name), account=name, now=now)),
             ("sku", rows.get("")),
             ("sku_channel", rows.get(name)),
             *(("sku_season", x) for x in in_force(self.work.seasons.get(self.sku_id, ()), account=name, now=now)),

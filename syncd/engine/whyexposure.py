@@ -29,6 +29,8 @@ def told_exposure(work: Work, sku_id: SkuId, listing: Listing, rules: Rules) -> 
     slot, known = slots[mine], forecast(work, sku_id)
     shares = work.house.outlook.book.shares(sku_id, [x.account for x in slots])
     allotted = any(x.policy.exposure is Exposure.ALLOTMENT for x in slots)
+    limits = () if allotted else adaptive(work, sku_id, slots).get(mine, ())
+    page = 0 if slot.parts else [x.id for x in slot.listings].index(listing.id)
     gate = Gate(work)
     claimed = allotted and listing.id in work.claims
     return Exposed(
@@ -37,7 +39,7 @@ def told_exposure(work: Work, sku_id: SkuId, listing: Listing, rules: Rules) -> 
         lines_per_day=known.lines_per_s * DAY_S,
         units_per_line=sum(size * chance for size, chance in enumerate(known.sizes, 1)),
         share=shares[mine] * known.own,
-        limit=None if allotted else adaptive(work, sku_id, slots).get(mine),
+        limit=limits[page] if limits else None,
         lags=tuple(_lags(work, slots)),
         ceiling=gate.ceiling(listing, rules)[0] if claimed else None,
         unheard=gate.unheard(listing) if claimed else 0,
@@ -66,7 +68,7 @@ def _lags(work: Work, slots: list[Slot]) -> Iterator[Late]:
 
 
 def _seasons(work: Work, sku_id: SkuId, account: AccountId) -> Iterator[str]:
-    for season in in_force(work.house.seasons, account=account, now=work.now):
+    for season in in_force(work.house.seasons_of(account), account=account, now=work.now):
         yield season.name
     for season in in_force(work.seasons.get(sku_id, ()), account=account, now=work.now):
         yield season.name

@@ -78,8 +78,8 @@ class SeasonSettings:
     channels: tuple[str, ...] = ()
     """On which channels. Empty: on all."""
 
-    demand: Annotated[float, Meta(ge=0.01, le=1_000.0)] = 1.0
-    """How many times the usual demand you expect of the whole shop while it lasts."""
+    demand: Annotated[float, Meta(ge=0.01, le=1_000.0)] | None = None
+    """How many times the usual demand you expect of the whole shop while it lasts. Left out: unchanged."""
 
     exposure: ExposureName | None = None
     """As in [policy], while it lasts. Left out: unchanged."""
@@ -120,7 +120,8 @@ class Brake:
     """When a change by hand or import is held for a person: `[brake]`. Falls from orders always pass."""
 
     share: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.2
-    """Hold a change that would take more than this share of the released listings to zero, or raise as many."""
+    """Hold a change that would take more than this share of the released listings to zero, or raise as many.
+    Changed settings are weighed for each channel by itself, too; while they are held, the old ones go on."""
 
     minimum: Annotated[int, Meta(ge=0, le=1_000_000)] = 20
     """A change of fewer listings than this passes, whatever the share."""

@@ -31,6 +31,8 @@ _ACCOUNTS = select(
 _FEED = select(_CURSOR.c.cursor, _CURSOR.c.complete_until, _CURSOR.c.scanned_at).where(
     _CURSOR.c.account == bindparam("account"), _CURSOR.c.feed == bindparam("feed")
 )
+SETTINGS = 0
+"""Stands for the fact where the brake holds changed settings."""
 ORDERS = "orders"
 CATALOGUE = "catalogue"
 
@@ -136,6 +138,11 @@ def held(conn: Connection, ids: Sequence[int] = ()) -> list[Any]:
     """Return what the brake holds: all, or these."""
     query = select(_BRAKE).where(_BRAKE.c.state == "held").order_by(_BRAKE.c.id)
     return list(conn.execute(query.where(_BRAKE.c.id.in_(list(ids))) if ids else query))
+
+
+def hold_states(conn: Connection, ids: Collection[int]) -> dict[int, str]:
+    """Return how these changes stand that the brake held: held, released or refused."""
+    return {row.id: row.state for row in conn.execute(select(_BRAKE).where(_BRAKE.c.id.in_(list(ids))))}
 
 
 def end_hold(conn: Connection, brake_id: int, *, state: str, actor: str, now: Instant) -> None:

@@ -11,9 +11,10 @@ import msgspec
 from sqlalchemy import Connection, and_, func, select
 
 from syncd.core.conduct import DAY_US, Cancel, Past
-from syncd.core.terms import AccountId, CancelledBy, Instant, OutcomeKind
+from syncd.core.terms import AccountId, CancelledBy, Instant, OutcomeKind, SkuId
+from syncd.store import backorders, ledger
 from syncd.store.actions import ActionKind
-from syncd.store.rows import BalanceRow, OrderActionRow, OrderLineRow, OrderRow
+from syncd.store.rows import BalanceRow, OrderActionRow, OrderLineRow, OrderRow, SkuRow
 from syncd.store.rows_conduct import OrderCancelRow
 from syncd.store.statements import Among, listed, table, upsert
 
@@ -21,6 +22,7 @@ _CANCEL = table(OrderCancelRow)
 _ORDER = table(OrderRow)
 _LINE = table(OrderLineRow)
 _BALANCE = table(BalanceRow)
+_SKU = table(SkuRow)
 _ACTION = table(OrderActionRow)
 
 
@@ -116,24 +118,34 @@ def _shipped_at(conn: Connection, account: AccountId, since: Instant) -> Instant
 
 
 def at_risk(conn: Connection) -> Mapping[AccountId, Collection[str]]:
-    """Return open orders that cannot be served by what is there, by account: of each SKU the latest ones."""
-    b = _BALANCE.c
-    short = (
-        select(b.sku_id, (func.sum(b.committed) - func.sum(b.on_hand)).label("short"))
-        .group_by(b.sku_id)
-        .having(func.sum(b.committed) > func.sum(b.on_hand), func.sum(b.committed) > 0)
-        .limit(MOST_SHORT)
-    )
-    missing: dict[int, int] = {row.sku_id: int(row.short) for row in conn.execute(short)}
+    """Return open orders that cannot be served by what is there or owed, by account: of each SKU the latest ones.
+
+    A SKU that was never counted says nothing. An order of a kit needs the units of its components.
+    """
+    missing = _missing(conn)
+    made = ledger.kits_touching(conn, list(missing)) if missing else {}
     found: dict[AccountId, set[str]] = {}
-    for line in _open_lines(conn, list(missing)):
-        if missing[line.sku_id] > 0:
-            missing[line.sku_id] -= line.open_units
-            found.setdefault(AccountId(line.account), set()).add(line.remote_id)
+    for line in _open_lines(conn, {*missing, *made}):
+        for part, each in made.get(line.sku_id, ((line.sku_id, 1),)):
+            if missing.get(part, 0) > 0:
+                missing[part] -= each * line.open_units
+                found.setdefault(AccountId(line.account), set()).add(line.remote_id)
     return found
 
 
-def _open_lines(conn: Connection, sku_ids: Sequence[int]) -> Sequence[Any]:
+def _missing(conn: Connection) -> dict[SkuId, int]:
+    """Return how many promised units of counted SKUs are neither here nor owed from what is to come."""
+    b = _BALANCE.c
+    lacking = func.sum(b.committed) - func.sum(b.on_hand)
+    query = select(b.sku_id, lacking.label("short")).join(_SKU, _SKU.c.id == b.sku_id)
+    query = query.where(_SKU.c.opened_at.is_not(None)).group_by(b.sku_id)
+    query = query.having(lacking > 0, func.sum(b.committed) > 0).limit(MOST_SHORT)
+    short = {SkuId(row.sku_id): int(row.short) for row in conn.execute(query)}
+    owed = backorders.owed(conn, list(short))
+    return {sku_id: units - owed.get(sku_id, 0) for sku_id, units in short.items() if units > owed.get(sku_id, 0)}
+
+
+def _open_lines(conn: Connection, sku_ids: Collection[SkuId]) -> Sequence[Any]:
     if not sku_ids:
         return ()
     c, o = _LINE.c, _ORDER.c
@@ -144,4 +156,4 @@ def _open_lines(conn: Connection, sku_ids: Sequence[int]) -> Sequence[Any]:
         .where(Among(c.sku_id, "ids"), c.quantity > c.cancelled + c.shipped, o.ignored.is_(False))
         .order_by(o.ordered_at.desc(), o.id.desc())
     )
-    return conn.execute(query, {"ids": listed(conn, list(sku_ids))}).all()
+    return conn.execute(query, {"ids": listed(conn, sorted(sku_ids))}).all()

@@ -8,13 +8,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select, update
 
+from syncd.core.facts import AccountState
 from syncd.core.plan import Lane
 from syncd.core.shown import Base
 from syncd.core.terms import AccountId, Instant, ListingInfo, ListingRef, Location, SkuId
-from syncd.store.rows import ListingRow
+from syncd.store.rows import AccountRow, ListingRow
 from syncd.store.statements import Among, change, fetch_all, insert_new, listed, table
 
-_LISTING = table(ListingRow)
+_LISTING, _ACCOUNT = table(ListingRow), table(AccountRow)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -188,9 +189,12 @@ def busy(conn: Connection) -> int:
     return int(conn.execute(select(func.count()).where(or_(c.lane.in_([0, 1]), c.in_flight))).scalar_one())
 
 
-def released(conn: Connection) -> int:
-    """Return how many listings have a target."""
-    return int(conn.execute(select(func.count()).where(_LISTING.c.target.is_not(None))).scalar_one())
+def released(conn: Connection) -> dict[AccountId, int]:
+    """Return how many listings of each released account have a target."""
+    live = select(_ACCOUNT.c.name).where(_ACCOUNT.c.state == AccountState.LIVE.value)
+    mine = (_LISTING.c.target.is_not(None), _LISTING.c.account.in_(live))
+    query = select(_LISTING.c.account, func.count()).where(*mine).group_by(_LISTING.c.account)
+    return {AccountId(name): int(number) for name, number in conn.execute(query)}
 
 
 def save(conn: Connection, listings: Iterable[Listing], *, now: Instant) -> None:

@@ -22,8 +22,9 @@ _DISPLAY, _HOLD = table(DisplayRow), table(HoldRow)
 class Plan(NamedTuple):
     """The part of a listing that planning needs.
 
-    `simple`: it is managed, is there, and sells from every place of its account. `certain`: nothing is under way or
-    awaited, so its next write follows from its numbers. The database reckons both: few columns are fetched fast.
+    `active`: its page is open. `simple`: it is managed, is there, and sells from every place of its account. `certain`:
+    nothing is under way or awaited, so its next write follows from its numbers. The database reckons the last two: few
+    columns are fetched fast.
     """
 
     sku_id: SkuId
@@ -36,6 +37,7 @@ class Plan(NamedTuple):
     due_at: Instant | None
     attempts: int
     demand: float
+    active: bool
     simple: bool
     certain: bool
 

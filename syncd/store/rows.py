@@ -366,7 +366,10 @@ class LagRow(SQLModel, table=True):
 
 
 class BrakeRow(SQLModel, table=True):
-    """A change that is held for a person. `inbox_id` is the fact that is held. `state`: held, released, refused."""
+    """A change that is held for a person. `state`: held, released, refused.
+
+    `inbox_id` is the fact that is held, 0 for changed settings.
+    """
 
     __tablename__ = "brake"
     id: int | None = Field(default=None, sa_column=identity())

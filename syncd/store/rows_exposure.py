@@ -103,3 +103,12 @@ class DisplayRow(SQLModel, table=True):
     since: int = Field(sa_column=_instant())
     reason: str = ""
     unsure: str = Field(default="", sa_column=later_text())
+
+
+class BackorderRow(SQLModel, table=True):
+    """Of a SKU `units` are owed from `at` on: promised before they were here, by a policy that sells them early."""
+
+    __tablename__ = "backorder"
+    sku_id: int = Field(sa_column=_number())
+    at: int = Field(sa_column=_number())
+    units: int

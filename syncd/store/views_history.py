@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from syncd.core.history import Braked, Drifted, History, Moved, Place, SoldLine, Suspected, Written, line_of
 from syncd.core.terms import AccountId, Instant, SkuId
-from syncd.store import ledger
+from syncd.store import backorders, ledger
 from syncd.store.rows import (
     AlertRow,
     BrakeRow,
@@ -105,6 +105,7 @@ def _history(conn: Connection, sku_id: SkuId, since: Instant | None) -> History:
         drifts=_drifts(conn, ids, since),
         oversold_at=oversold_at,
         oversell_over_at=over_at,
+        backorders=backorders.of_sku(conn, sku_id),
         brakes=_brakes(conn, since if since is not None else movements[0].recorded_at if movements else 0),
     )
 

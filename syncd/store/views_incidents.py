@@ -9,7 +9,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, RowMapping, Select, func, select
 
 from syncd.core.incidents import OpenOrder
-from syncd.core.terms import SECOND_US, Instant
+from syncd.core.terms import SECOND_US, Instant, SkuId
+from syncd.store import backorders
 from syncd.store.incidents import matches, record_of
 from syncd.store.rows import AlertRow, BalanceRow, SkuRow
 from syncd.store.rows_incidents import AlternativeRow, IncidentRow
@@ -202,16 +203,18 @@ def oversells(conn: Connection, *, limit: int) -> list[Oversell]:
     a, b = _ALERT.c, _BALANCE.c
     units = select(func.sum(b.on_hand - b.committed - b.held)).where(b.sku_id == _SKU.c.id)
     left = units.correlate(_SKU).scalar_subquery()
-    query = select(a.key, a.raised_at, a.cleared_at, _SKU.c.title, left.label("left"))
+    query = select(a.key, a.raised_at, a.cleared_at, _SKU.c.id, _SKU.c.title, left.label("left"))
     query = query.outerjoin(_SKU, _SKU.c.code == a.key).where(a.kind == "oversell")
     query = query.order_by(a.cleared_at.is_not(None), a.raised_at.desc()).limit(limit)
+    rows = conn.execute(query).all()
+    owed = backorders.owed(conn, [SkuId(row.id) for row in rows if row.id is not None])
     return [
         Oversell(
             sku=row.key,
             title=row.title or "",
             began_at=moment(row.raised_at),
             over_at=moment_or_none(row.cleared_at),
-            short=0 if row.cleared_at is not None else max(0, -int(row.left or 0)),
+            short=0 if row.cleared_at is not None else max(0, -int(row.left or 0) - owed.get(row.id, 0)),
         )
-        for row in conn.execute(query)
+        for row in rows
     ]

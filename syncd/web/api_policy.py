@@ -133,8 +133,8 @@ def policy_view(conn: Connection, plant: Plant, code: str) -> PolicyView | None:
     dated = seasons.of_skus(conn, [sku_id]).get(sku_id, [])
     own = [PolicyTold(account=name, values=_values(row)) for name, row in sorted(rows.items())]
     force = []
-    for name, account in sorted(plant.roster.items()):
-        base = overlay(account.rules.policy, *in_force(plant.house.seasons, account=name, now=now))
+    for name in sorted(plant.roster):
+        base = plant.house.policy(name, now)
         policy = overlay(
             base, *(rows[key] for key in ("", name) if key in rows), *in_force(dated, account=name, now=now)
         )

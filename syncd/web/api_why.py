@@ -79,7 +79,7 @@ def rules_now(conn: Connection, plant: Plant, codes: Sequence[Sku]) -> dict[str,
     known = ledger.skus_by_code(conn, codes)
     rows = policies.policies(conn, [sku.sku_id for sku in known.values()])
     return {
-        code: tuple(_rule(name, account.rules.policy, rows.get(sku.sku_id)) for name, account in plant.roster.items())
+        code: tuple(_rule(name, rules.policy, rows.get(sku.sku_id)) for name, rules in plant.house.rules.items())
         for code, sku in known.items()
     }
 

@@ -192,8 +192,15 @@ class House(Protocol):
     """What is the same for all accounts."""
 
     @property
+    def rules(self) -> Mapping[AccountId, Rules]:
+        """Return how each account is treated now; changed settings that the brake holds are not in it."""
+
+    @property
     def seasons(self) -> Sequence[Season]:
         """Return the seasons of the settings."""
+
+    def policy(self, account: AccountId, now: Instant) -> Policy:
+        """Return the policy of an account that holds now for every SKU without one of its own."""
 
     @property
     def shadow(self) -> bool:

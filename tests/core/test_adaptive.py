@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -90,6 +91,51 @@ def test_units_still_shown_hold_back_the_others() -> None:
     before = targets(6, reach=falling, lines_per_s=0.01, sizes=MIXED, loss=1000.0)
     after = targets(6, reach=settled, lines_per_s=0.01, sizes=MIXED, loss=1000.0)
     assert before[1] < after[1]
+
+
+@pytest.mark.parametrize(
+    ("available", "mosts", "expected"),
+    [
+        (1, (0, None, None, None), (0, 1, 0, 0)),
+        (1, (0, 0, None, None), (0, 0, 1, 0)),
+        (1, (0, 0, 0, None), (0, 0, 0, 1)),
+        (5, (0, None, 0, 0), (0, 5, 0, 0)),
+        (0, (0, None, 3, None), (0, 0, 0, 0)),
+        (500, (7, None, 0, -2), (7, 500, 0, 0)),
+        (500, (7, 501, 0, 500), (7, 500, 0, 500)),
+    ],
+)
+def test_what_a_listing_cannot_show_is_for_the_others(
+    available: int, mosts: Sequence[int | None], expected: tuple[int, ...]
+) -> None:
+    """The last units are shown where they can be, however strong a listing is that cannot show them."""
+    reach = [replace(x, most=most) for x, most in zip(FOUR, mosts, strict=True)]
+    assert targets(available, reach=reach, lines_per_s=0.01, sizes=ONES, loss=1e6) == expected
+
+
+@given(
+    available=st.integers(1, 200),
+    mosts=st.lists(st.none() | st.integers(0, 200), min_size=4, max_size=4),
+    per_hour=st.floats(0.01, 5000),
+    loss=st.floats(1, 1e5),
+)
+def test_no_limit_is_passed_and_what_somebody_can_show_is_shown(
+    available: int, mosts: Sequence[int | None], per_hour: float, loss: float
+) -> None:
+    """No listing shows more than it can, and somebody shows something where somebody can."""
+    reach = [replace(x, most=most) for x, most in zip(FOUR, mosts, strict=True)]
+    found = targets(available, reach=reach, lines_per_s=per_hour / 3600, sizes=MIXED, loss=loss)
+    assert all(0 <= one <= (available if most is None else most) for one, most in zip(found, mosts, strict=True))
+    assert max(found) > 0 or not any(x.sells for x in reach)
+
+
+def test_a_listing_that_goes_on_showing_shares_with_the_others() -> None:
+    """What a listing shows that cannot be written is left out of what the others show."""
+    stuck = replace(FOUR[3], still=4, most=4)
+    found = targets(6, reach=(*FOUR[:3], stuck), lines_per_s=0.01, sizes=ONES, loss=1e6)
+    assert sum(found[:3]) == 2
+    free = replace(FOUR[3], most=0)
+    assert sum(targets(6, reach=(*FOUR[:3], free), lines_per_s=0.01, sizes=ONES, loss=1e6)) == 6
 
 
 @pytest.mark.parametrize(

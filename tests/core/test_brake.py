@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.core.brake import BrakeRule, Change, Trip, check
+from syncd.core.brake import BrakeRule, Change, Trip, check, held
 
 RULE = BrakeRule(share=0.2, minimum=3, factor=10.0)
 
@@ -35,6 +35,49 @@ def changes(*pairs: tuple[int | None, int]) -> list[Change]:
 def test_check(given: list[tuple[int | None, int]], listings: int, expected: Trip | None) -> None:
     """Falls to zero and raises trip from the minimum on and above the share; other falls never do."""
     assert check(changes(*given), listings=listings, rule=RULE) == expected
+
+
+@pytest.mark.parametrize(
+    ("shows", "after", "expected"),
+    [
+        (5, 0, Trip(to_zero=3, raised=0, listings=13)),
+        (2, 21, Trip(to_zero=0, raised=3, listings=13)),
+        (5, 4, None),
+        (0, 900, None),
+        (None, 0, None),
+    ],
+)
+def test_first_targets(shows: int | None, after: int, expected: Trip | None) -> None:
+    """What a listing shows stands for the target that it never had, but opening it from nothing is no raise."""
+    first = [Change(before=None, after=after, shows=shows)] * 3
+    assert check(first, listings=10, rule=RULE) == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (3, 0, {"a": Trip(to_zero=3, raised=0, listings=10)}),
+        (2, 0, {}),
+        (2, 3, {"b": Trip(to_zero=3, raised=0, listings=10), "a": Trip(to_zero=2, raised=0, listings=10)}),
+        (2, 2, {}),
+        (0, 5, {"b": Trip(to_zero=5, raised=0, listings=10)}),
+    ],
+)
+def test_parts(first: int, second: int, expected: dict[str, Trip]) -> None:
+    """Each part is weighed against its own listings, and all together: then every part is held that has a share."""
+    parts = {"a": changes(*[(5, 0)] * first), "b": changes(*[(5, 0)] * second)}
+    assert held(parts, listings={"a": 10, "b": 10}, rule=RULE) == expected
+
+
+def test_parts_that_are_too_much_together() -> None:
+    """Small parts of many accounts are as much as one large part; one that changes nothing of weight is let pass."""
+    small = changes((5, 0))
+    found = held(
+        {"a": small, "b": small, "c": small, "d": changes((5, 1))},
+        listings=dict.fromkeys("abcd", 3),
+        rule=RULE,
+    )
+    assert found == {name: Trip(to_zero=1, raised=0, listings=3) for name in "abc"}
 
 
 def test_defaults() -> None:

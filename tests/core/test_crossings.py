@@ -61,3 +61,14 @@ def test_the_latest_orders_lose() -> None:
     late, last = sold(3, "mall", 2, 110, 200), sold(2, "shop", 2, 120, 130)
     (found,) = incidents(story(OPENING, last, late, sold(4, "shop", 1, 90, 210)))
     assert [(loser.sale.key[1], loser.lost) for loser in found.losers] == [("o2:1", 2)]
+
+
+def test_what_is_owed_makes_no_dip() -> None:
+    """Units sold before they are here are no oversell; beyond them the latest order loses, until it is covered."""
+    moves = (OPENING, sold(2, "shop", 5, 100, 101), sold(3, "mall", 2, 200, 201), sold(4, "shop", 1, 202, 203))
+    assert [one.short for one in incidents(story(*moves))] == [5]
+    owed = ((at(101), 2), (at(201), 4))
+    (found,) = incidents(replace(story(*moves), backorders=owed))
+    assert (found.began_at, found.short, [x.sale.key[1] for x in found.losers]) == (at(203), 1, ["o4:1"])
+    covered = replace(story(*moves, moved(5, "receive", 300, 300, on_hand=4)), backorders=(*owed, (at(300), 1)))
+    assert [one.ended_at for one in incidents(covered)] == [at(300)]

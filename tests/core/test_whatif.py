@@ -7,7 +7,7 @@ import pytest
 from syncd.core.exposure import Exposure, Policy
 from syncd.core.hindsight import DELIVERY, Event, Lag
 from syncd.core.terms import SECOND_US
-from syncd.core.whatif import Moved, Named, Present, compare, named, story
+from syncd.core.whatif import Moved, Named, Present, Stopped, compare, named, story
 
 SINCE = 1_000 * SECOND_US
 LAGS = (Lag(60.0, 60.0), Lag(60.0, 60.0))
@@ -41,7 +41,9 @@ def test_a_past_begins_with_what_was_there() -> None:
         ("percent 10", Named(kind="percent", number=10.0)),
         ("adaptive 30", Named(kind="adaptive", number=30.0)),
         ("batch 15", Named(kind="batch", number=15.0)),
+        ("batch 1", Named(kind="batch", number=1.0)),
         *((text, None) for text in ("pool 3", "fixed", "fixed x", "fixed 1.5", "percent 101", "fixed -1", "batch 0")),
+        *((text, None) for text in ("batch 1e-300", "batch 0.5")),
         *((text, None) for text in ("", "adaptive 0", "magic 3", "fixed nan", "fixed inf")),
     ],
 )
@@ -81,3 +83,32 @@ def test_every_rule_can_be_tried(kind: str) -> None:
     now, then = compare(events, skus=2, lags=LAGS, present=present, other=name)
     assert now.demand == then.demand == 6
     assert then.sold + then.oversold <= 6
+
+
+def test_the_rule_in_force_knows_who_has_the_last_units() -> None:
+    """The account of priority shows all, the others what is above the last units."""
+    policy = Policy(priority="one", priority_units=5)
+    assert list(Present([{}, {}], [policy, policy], accounts=("one", "two")).decide(0, 8)) == [8, 3]
+
+
+def test_allotments_in_force_are_parts() -> None:
+    """Where one channel of a SKU has a part of its own all have one, as large as its policy lets it be."""
+    part, pool = Policy(exposure=Exposure.ALLOTMENT), Policy(cap=2)
+    present = Present([{}, {7: part}], [pool, pool], accounts=("one", "two"))
+    assert list(present.decide(7, 9)) == [2, 4]
+    assert list(present.decide(8, 9)) == [2, 2]
+
+
+def test_a_rule_of_single_skus_that_learns_counts() -> None:
+    """The loss of a SKU's own policy is replayed where the settings of the shop do not go by demand."""
+    row = {0: Policy(exposure=Exposure.ADAPTIVE, loss=2_500)}
+    assert Present([row, row], [Policy(), Policy()]).loss == 2_500
+
+
+def test_a_replay_ends_when_nobody_waits() -> None:
+    """A replay looks at each event whether it is to go on."""
+    events = story(PAST, now_there={0: 5, 1: 4}, since=SINCE)
+    asked = iter([False, False, True])
+    present = Present([{}, {}], [Policy(), Policy()])
+    with pytest.raises(Stopped):
+        compare(events, skus=2, lags=LAGS, present=present, other=Named(kind="pool"), stopped=lambda: next(asked))

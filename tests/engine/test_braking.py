@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from syncd.core.facts import AccountFact, AccountState, BrakeFact, MappingFact, MappingRow, Verdict
-from syncd.core.terms import AccountId, ListingRef, Sku
+from syncd.core.facts import AccountFact, AccountState, BrakeFact, MappingFact, MappingRow, SkuFact, SkuRow, Verdict
+from syncd.core.season import Season
+from syncd.core.terms import SECOND_US, AccountId, ListingRef, Sku
 from syncd.engine.resettle import run_resettle
 from syncd.sdk.channel import Outcome, OutcomeKind, Profile, Write, WriteMode
 from syncd.settings import PolicyDefaults
 from syncd.store import accounts, alerts
 from syncd.store.views_history import resent_writes
 from syncd.testing.chance import SeededRandom
-from syncd.testing.loop import run_virtual
+from syncd.testing.loop import START, run_virtual
 from syncd.testing.loop import running as loop_running
 from tests.engine.double import Double
 from tests.engine.world import World, running
@@ -28,15 +30,21 @@ GOODS = 12
 Story = Callable[[World], Awaitable[Any]]
 
 
-def played(path: Path, story: Story, double: Double | None = None, **changes: Any) -> None:
-    """Tell a story of twelve SKUs on one channel; what is at `path` already goes on."""
+def played(
+    path: Path, story: Story, double: Double | None = None, names: Sequence[str] = ("one",), **changes: Any
+) -> None:
+    """Tell a story of twelve SKUs on each of some channels; what is at `path` already goes on."""
 
     async def main() -> None:
-        one = double or Double(mode=WriteMode.COMPARE_AND_SET, clock=loop_running().clock, dice=SeededRandom(3))
-        one.clock, one.lateness_s = loop_running().clock, 5.0
-        for number in range(GOODS):
-            one.list(f"S-{number}", 5, remote_id=f"r{number}")
-        async with running(path / "a.db", loop_running().clock, {"one": one}, **changes) as world:
+        clock = loop_running().clock
+        doubles = {
+            name: double or Double(mode=WriteMode.COMPARE_AND_SET, clock=clock, dice=SeededRandom(3)) for name in names
+        }
+        for one in doubles.values():
+            one.clock, one.lateness_s = clock, 5.0
+            for number in range(GOODS):
+                one.list(f"S-{number}", 5, remote_id=f"r{number}")
+        async with running(path / "a.db", clock, doubles, **changes) as world:
             await asyncio.sleep(20)
             await story(world)
 
@@ -78,6 +86,75 @@ def test_mappings_that_empty_many_listings_wait(quick_path: Path) -> None:
     played(quick_path, story, catalogue_s=60.0)
 
 
+def test_first_counts_that_empty_a_released_channel_wait(quick_path: Path) -> None:
+    """On a released channel first counts are weighed by what its listings show, for they have no target yet."""
+
+    async def story(world: World) -> None:
+        await world.go()
+        await asyncio.sleep(30)
+        assert "held by the brake" in (await world.count(**{f"s_{number}": 0 for number in range(GOODS)}) or "")
+        await asyncio.sleep(60)
+        assert shown(world) == [5] * GOODS
+        assert await world.count(**{f"s_{number}": 4 for number in range(GOODS)}) is None
+
+    played(quick_path, story)
+
+
+def test_listings_of_channels_that_are_not_released_weigh_nothing(quick_path: Path) -> None:
+    """A count that empties the only released channel waits, however many listings others have that are not released."""
+
+    async def story(world: World) -> None:
+        await world.count(**{f"s_{number}": 5 for number in range(GOODS)})
+        await world.say(AccountFact(account=ONE, state=AccountState.LIVE))
+        await asyncio.sleep(30)
+        reason = await world.count(**{f"s_{number}": 0 for number in range(GOODS)}) or ""
+        assert f"{GOODS} listings would fall to zero and 0 rise, of {GOODS}" in reason
+        await asyncio.sleep(60)
+        assert shown(world) == [5] * GOODS
+
+    played(quick_path, story, names=("one", "two", "three", "four", "five", "six"))
+
+
+def test_mappings_of_listings_without_a_sku_wait(quick_path: Path) -> None:
+    """Listings that belonged to no SKU and are mapped in mass to one without stock go on showing what they show."""
+
+    async def story(world: World) -> None:
+        one = world.doubles["one"]
+        strange = [one.list("", 50, remote_id=f"x{number}") for number in range(GOODS)]
+        one.list("NONE", 0, remote_id="none")
+        await opened(world)
+        await asyncio.sleep(400)
+        await world.count(none=0)
+        rows = tuple(MappingRow(account=ONE, ref=ref, sku=Sku("NONE")) for ref in strange)
+        assert "held by the brake" in (await world.say(MappingFact(rows=rows)) or "")
+        await asyncio.sleep(60)
+        assert {one.numbers[ref] for ref in strange} == {50}
+
+    played(quick_path, story, catalogue_s=60.0)
+
+
+@pytest.mark.parametrize("goods", [60, 120])
+def test_kits_that_empty_many_listings_wait(quick_path: Path, goods: int) -> None:
+    """Kits that suddenly need more of a part than there is are held, in a small file and in one taken in slices."""
+
+    def kits(quantity: int) -> SkuFact:
+        rows = (SkuRow(sku=Sku(f"K-{number}"), components=((Sku("PART"), quantity),)) for number in range(goods))
+        return SkuFact(rows=tuple(rows))
+
+    async def story(world: World) -> None:
+        one = world.doubles["one"]
+        offers = [one.list(f"K-{number}", 5, remote_id=f"k{number}") for number in range(goods)]
+        await world.say(SkuFact(rows=(SkuRow(sku=Sku("PART")),)))
+        await world.say(kits(1))
+        await opened(world, part=5)
+        await asyncio.sleep(600)
+        assert "held by the brake" in (await world.say(kits(100)) or "")
+        await asyncio.sleep(60)
+        assert {one.numbers[ref] for ref in offers} == {5}
+
+    played(quick_path, story, catalogue_s=60.0)
+
+
 def test_a_count_that_raises_many_listings_waits_and_can_be_refused(quick_path: Path) -> None:
     """A count of many times as much is as suspect as one of nothing; refused, nothing of it is left."""
 
@@ -91,37 +168,114 @@ def test_a_count_that_raises_many_listings_waits_and_can_be_refused(quick_path: 
     played(quick_path, story)
 
 
-def test_settings_that_empty_a_channel_pause_it(quick_path: Path) -> None:
-    """A start with settings that would take a channel to zero pauses it with the cause, until a person releases it."""
-
-    async def first(world: World) -> None:
-        await opened(world)
-        await settle(world)
-
-    async def second(world: World) -> None:
-        await settle(world)
-        await asyncio.sleep(60)
-        assert shown(world) == [5] * GOODS
-        known = (await world.plant.store.read(accounts.accounts))[ONE]
-        assert known.state is AccountState.PAUSED
-        assert "12 listings to zero" in known.reason
-        assert "settings:one" in {alert.key for alert in await world.plant.store.read(alerts.standing)}
-        await world.say(AccountFact(account=ONE, state=AccountState.LIVE))
-        await asyncio.sleep(60)
-        assert shown(world) == [0] * GOODS
-
-    plain = PolicyDefaults(raise_delay_s=2.0, exposure="pool")
-    played(quick_path, first, policy=plain)
-    played(quick_path, second, policy=replace(plain, safety_stock=5))
+PLAIN = PolicyDefaults(raise_delay_s=2.0, exposure="pool")
+CAREFUL = replace(PLAIN, safety_stock=5)
 
 
-async def settle(world: World) -> None:
-    """Bring targets in line with the settings, as a start does."""
+@asynccontextmanager
+async def settling(world: World) -> AsyncIterator[None]:
+    """Bring targets in line with the settings beside a story, as a start does."""
     stop = asyncio.Event()
     task = asyncio.get_running_loop().create_task(run_resettle(world.plant, stop))
-    await asyncio.sleep(20)
+    await asyncio.sleep(60)
+    yield
     stop.set()
     await task
+
+
+async def settled(world: World) -> None:
+    await opened(world)
+    async with settling(world):
+        assert shown(world) == [5] * GOODS
+
+
+async def say_brake(world: World, verdict: Verdict) -> None:
+    assert await world.say(BrakeFact(ids=(await held(world),), verdict=verdict)) is None
+    await asyncio.sleep(60)
+
+
+def test_settings_that_empty_a_channel_wait(quick_path: Path) -> None:
+    """A start with settings that would take a channel to zero goes on by the old ones until a person releases them."""
+
+    async def second(world: World) -> None:
+        async with settling(world):
+            (row,) = await world.plant.store.read(accounts.held)
+            assert (row.cause, row.to_zero, row.listings) == ("settings of one", GOODS, GOODS)
+            assert ("brake", str(row.id)) in {(x.kind, x.key) for x in await world.plant.store.read(alerts.standing)}
+            assert (await world.plant.store.read(accounts.accounts))[ONE].state is AccountState.LIVE
+            await world.count(s_0=7)
+            await asyncio.sleep(60)
+            assert shown(world) == [7, *[5] * (GOODS - 1)]
+            await say_brake(world, Verdict.ACCEPT)
+            assert shown(world) == [2, *[0] * (GOODS - 1)]
+            assert not await world.plant.store.read(alerts.standing)
+
+    async def third(world: World) -> None:
+        async with settling(world):
+            assert not await world.plant.store.read(accounts.held)
+            assert world.plant.house.policy(ONE, 0).safety_stock == 5
+
+    played(quick_path, settled, policy=PLAIN)
+    played(quick_path, second, policy=CAREFUL)
+    played(quick_path, third, policy=CAREFUL)
+
+
+def test_orders_pass_while_settings_wait(quick_path: Path) -> None:
+    """What is sold on another channel falls on one whose changed settings are held."""
+
+    async def second(world: World) -> None:
+        async with settling(world):
+            assert len(await world.plant.store.read(accounts.held)) == 2
+            two = world.doubles["two"]
+            assert two.buy(next(iter(two.numbers)), 5) is not None
+            await asyncio.sleep(60)
+            assert shown(world) == [0, *[5] * (GOODS - 1)]
+
+    played(quick_path, settled, policy=PLAIN, names=("one", "two"))
+    played(quick_path, second, policy=CAREFUL, names=("one", "two"))
+
+
+def test_settings_that_are_refused_are_asked_for_again_until_they_are_mended(quick_path: Path) -> None:
+    """Refused settings stay out of force; each start with them asks once, and one with other settings asks no more."""
+
+    async def refused(world: World) -> None:
+        async with settling(world):
+            await say_brake(world, Verdict.REFUSE)
+            assert shown(world) == [5] * GOODS
+
+    async def again(world: World) -> None:
+        async with settling(world):
+            assert await held(world)
+
+    async def mended(world: World) -> None:
+        async with settling(world):
+            assert not await world.plant.store.read(accounts.held)
+            assert not await world.plant.store.read(alerts.standing)
+            assert shown(world) == [5] * GOODS
+
+    played(quick_path, settled, policy=PLAIN)
+    played(quick_path, refused, policy=CAREFUL)
+    played(quick_path, again, policy=CAREFUL)
+    played(quick_path, again, policy=CAREFUL)
+    played(quick_path, mended, policy=PLAIN)
+
+
+def test_a_season_that_ended_meanwhile_does_not_let_settings_through(quick_path: Path) -> None:
+    """Settings changed with a season that ended while syncd was off are weighed before they change a target."""
+
+    async def second(world: World) -> None:
+        async with settling(world):
+            assert await held(world)
+            assert shown(world) == [5] * GOODS
+
+    async def first(world: World) -> None:
+        await settled(world)
+        at = str(world.plant.started_at - 3_600 * SECOND_US)
+        await world.plant.store.write(lambda conn: accounts.set_note(conn, "seasons", at))
+
+    over = Season(name="sale", since=0, until=START - 60 * SECOND_US, cap=100)
+    played(quick_path, first, policy=PLAIN)
+    played(quick_path, second, policy=CAREFUL, seasons=(over,))
 
 
 def test_orders_are_never_held(quick_path: Path) -> None:

@@ -103,9 +103,13 @@ async def running(
     waiting: WaitRules | None = None,
     policy: PolicyDefaults | None = None,
     seasons: tuple[Season, ...] = (),
+    own_changes: Mapping[str, Mapping[str, object]] | None = None,
     **changes: object,
 ) -> AsyncIterator[World]:
-    """Run the whole engine on a store at `path` until the block ends; without a policy channels share a pool."""
+    """Run the whole engine on a store at `path` until the block ends; without a policy channels share a pool.
+
+    `changes` are settings of every channel, `own_changes` of some.
+    """
     url = f"sqlite:///{path}"
     make_schema(url)
     dice = SeededRandom(7)
@@ -125,6 +129,7 @@ async def running(
         )
         for name, double in doubles.items():
             settings = {"poll_s": 10.0, "sweep_s": 300.0, "hand_edit_days": 0, **changes}
+            settings |= (own_changes or {}).get(name, {})
             own = ChannelSettings(name=AccountId(name), adapter="double", **settings)  # type: ignore[arg-type]
             pulse = pulse_of(own, clock=clock, random=dice, report=lambda *_: None)
             rules = rules_of(own, double, defaults)

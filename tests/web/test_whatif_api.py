@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+
 import pytest
 
 from syncd.core.facts import PolicyFact, PolicyRow
 from syncd.core.terms import SECOND_US, Sku
 from syncd.store import views_past
+from syncd.web import api_whatif
 from tests.web.conftest import Api
 from tests.web.rig import Rig
 
@@ -50,7 +56,7 @@ async def test_a_policy_of_a_sku_is_part_of_the_present_rule(rig: Rig, api: Api)
     assert (told["present"]["oversold"], told["other"]["oversold"]) == (0, 2)
 
 
-@pytest.mark.parametrize("query", ["policy=magic", "days=0", "days=367"])
+@pytest.mark.parametrize("query", ["policy=magic", "policy=batch%201e-300", "days=0", "days=367"])
 async def test_what_is_no_rule_is_refused(rig: Rig, api: Api, query: str) -> None:
     """A rule that is none, or days that cannot be, are refused with what there is."""
     status, _ = await api.get(f"/whatif?{query}")
@@ -61,3 +67,35 @@ async def test_an_empty_past_has_nothing_to_tell(rig: Rig, api: Api) -> None:
     """A shop that sold nothing yet gets noughts, not an error."""
     status, told = await api.get("/whatif?policy=even")
     assert (status, told["present"]["demand"], told["other"]["oversold_rate"]) == (200, 0, 0.0)
+
+
+async def test_the_present_rule_is_told_with_what_is_left_out(rig: Rig, api: Api) -> None:
+    """The channel of priority sold what it really sold; seasons are named as left out."""
+    await trade(rig)
+    now = rig.clock.now()
+    rows = (PolicyRow(sku=Sku("A"), priority="shop", priority_units=3),)
+    assert await rig.tell(PolicyFact(rows=rows)) is None
+    _, told = await api.get("/whatif?policy=pool")
+    assert (told["present"]["sold"], told["present"]["oversold"], told["left_out"]) == (3, 0, [])
+    rows = (PolicyRow(sku=Sku("A"), cap=1, season="s", since=now - SECOND_US, until=now + SECOND_US),)
+    assert await rig.tell(PolicyFact(rows=rows)) is None
+    _, told = await api.get("/whatif?policy=pool")
+    assert told["left_out"] == ["seasons"]
+
+
+async def test_a_replay_that_takes_too_long_ends(rig: Rig, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks is told so, and the thread that replays does not go on."""
+    went_on = threading.Event()
+
+    def replayed(*_: object, stopped: Callable[[], bool], **__: object) -> None:
+        while not stopped():
+            time.sleep(0.001)
+        went_on.set()
+
+    monkeypatch.setattr(api_whatif, "compare", replayed)
+    monkeypatch.setattr(api_whatif, "WITHIN_S", 0.05)
+    status, told = await api.get("/whatif?policy=pool")
+    assert (status, "fewer days" in told["error"]["message"]) == (503, True)
+    async with asyncio.timeout(5):
+        while not went_on.is_set():
+            await asyncio.sleep(0.01)
