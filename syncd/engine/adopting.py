@@ -13,7 +13,7 @@ from syncd.core.terms import SECOND_US, UNPLACED, AccountId, SkuId, Span
 from syncd.engine import drifting
 from syncd.engine.rules import Rules
 from syncd.engine.work import Hint, Work
-from syncd.store import adoptions, doubts, ledger, listings
+from syncd.store import adoptions, counts, doubts, listings
 from syncd.store.adoptions import ADOPTED, DROPPED, WATCHED, Adoption
 from syncd.store.doubts import Suspect
 from syncd.store.listings import Listing
@@ -173,7 +173,7 @@ def told(
         if not one.edit.covers(span):
             continue
         one.edit = one.edit.told(orders=orders, gives=gives)
-        if one.state == ADOPTED and ledger.counts_since(work.conn, sku_id, one.location, one.edit.until):
+        if one.state == ADOPTED and counts.counts_since(work.conn, sku_id, one.location, one.edit.until):
             one.state = DROPPED
         elif one.state == ADOPTED:
             _book(work, one, reason="told of later: an order or a restore explains it")

@@ -124,32 +124,7 @@ def _surplus(work: Work, rules: Rules, listing: Listing, reading: Reading, befor
     """Treat a number above what was believed: overwritten, or held for a person while the shop is new here."""
     since, until = reading.since - rules.skew_us, reading.until + rules.skew_us
     counted = drifting.counted(work, listing, listing.sku_id, units=reading.surplus, since=since, until=until)
-    _drift(work, rules, listing, seen=reading.base.value, before=before, counted=counted)
-
-
-def _drift(work: Work, rules: Rules, listing: Listing, *, seen: int, before: tuple[int, int], counted: bool) -> None:
-    """Note a number that somebody changed; who `counted` the SKU meanwhile has said what is there."""
-    waits = not counted and _hand_edits_wait(work, rules)
-    state = drifting.EXPLAINED if counted else "pending" if waits else "enforced"
-    values = {
-        "account": listing.account,
-        "listing_id": listing.id,
-        "sku_id": listing.sku_id,
-        "seen": seen,
-        "expected_low": before[0],
-        "expected_high": before[1],
-        "state": state,
-        "at": work.now,
-        "ended_at": None if waits else work.now,
-    }
-    drift_id = doubts.add_drift(work.conn, values)
-    name = listing.ref.remote_id
-    told = {"account": listing.account, "listing": name, "seen": seen, "expected": list(before), "state": state}
-    work.emit("drift", key=name, body=_ENCODER.encode({**told, "id": drift_id}))
-    if waits:
-        listing.held = drifting.DRIFT
-        work.stir(listing)
-        work.alarm("drift", rules.account, account=rules.account, listing=name, seen=seen)
+    drifting.note(work, rules, listing, seen=reading.base.value, before=before, counted=counted)
 
 
 def _notice_second_writer(work: Work, account: AccountId, complete: Instant) -> None:
@@ -172,13 +147,6 @@ def _released(work: Work, account: AccountId) -> bool:
     """Say whether numbers of this account are ours: before it was ever released they are somebody else's."""
     known = work.accounts.get(account)
     return known is not None and known.state is not AccountState.NEW
-
-
-def _hand_edits_wait(work: Work, rules: Rules) -> bool:
-    known = work.accounts.get(rules.account)
-    if known is None or known.state is not AccountState.LIVE or known.first_live_at is None:
-        return False
-    return work.now < known.first_live_at + rules.hand_edit_us
 
 
 # --- how writes ended ---------------------------------------------------------------------------------------------
@@ -365,7 +333,7 @@ def _fell_by_hand(work: Work, rules: Rules, suspect: Suspect, units: int) -> Non
             expected = listing.base.value + units
             since, until = suspect.since, suspect.until
             counted = drifting.counted(work, listing, suspect.sku_id, units=-units, since=since, until=until)
-            _drift(work, rules, listing, seen=listing.base.value, before=(expected, expected), counted=counted)
+            drifting.note(work, rules, listing, seen=listing.base.value, before=(expected, expected), counted=counted)
 
 
 def take_catalogue(work: Work, fact: CatalogueFact) -> None:

@@ -27,7 +27,7 @@ from syncd.engine import drifting
 from syncd.engine.orders import apply_mapped
 from syncd.engine.rooms import load_policies
 from syncd.engine.work import CameIn, Work
-from syncd.store import ledger, listings, open_lines
+from syncd.store import counts, ledger, listings, open_lines
 from syncd.store.ledger import KnownSku
 from syncd.store.open_lines import OpenLine
 from syncd.store.rows_exposure import PolicyRow
@@ -113,8 +113,8 @@ def _count(work: Work, fact: CountFact, offset: int, *, trial: bool) -> None:
     for number, row in enumerate(fact.rows, offset):
         sku = known[row.sku]
         balance = work.shelf(sku.sku_id).get(row.location, ledger.Balance())
-        since = ledger.moved_since(work.conn, sku.sku_id, row.location, row.counted_at)
-        overruled = ledger.counted_since(work.conn, sku.sku_id, row.location, row.counted_at + 1)
+        since = counts.moved_since(work.conn, sku.sku_id, row.location, row.counted_at)
+        overruled = counts.counted_since(work.conn, sku.sku_id, row.location, row.counted_at + 1)
         posting = count_posting(
             row,
             sku_id=sku.sku_id,

@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, exists, func, insert, or_, select
 
-from syncd.core.counts import Made
-from syncd.core.ledger import MovementKind, Posting, StoredLine, StoredOrder
+from syncd.core.ledger import Posting, StoredLine, StoredOrder
 from syncd.core.terms import (
     AccountId,
     FulfilmentStatus,
@@ -244,31 +243,6 @@ def set_balances(conn: Connection, changed: Mapping[tuple[SkuId, Location], Bala
         for k, b in changed.items()
     ]
     upsert(conn, BalanceRow, keys=("sku_id", "location"), values=rows)
-
-
-def counted_since(conn: Connection, sku_id: SkuId, location: Location, since: Instant) -> bool:
-    """Say whether a count of a SKU at a place, the opening one too, has moved something at `since` or later."""
-    m = _MOVEMENT.c
-    counts = (MovementKind.COUNT.value, MovementKind.OPENING.value)
-    mine = (m.sku_id == sku_id, m.location == location, m.kind.in_(counts), m.at >= since)
-    return conn.execute(select(m.id).where(*mine).limit(1)).first() is not None
-
-
-def counts_since(conn: Connection, sku_id: SkuId, location: Location, since: Instant) -> list[Made]:
-    """Return what counts of a SKU at a place (`""`: at any) have moved at `since` or later, the opening one aside."""
-    m = _MOVEMENT.c
-    mine = [m.sku_id == sku_id, m.kind == MovementKind.COUNT.value, m.at >= since]
-    if location:
-        mine.append(m.location == location)
-    return [Made(at=row.at, difference=row.on_hand) for row in conn.execute(select(m.at, m.on_hand).where(*mine))]
-
-
-def moved_since(conn: Connection, sku_id: SkuId, location: Location, since: Instant) -> tuple[int, int, int]:
-    """Return what movements after `since` sum up to: on hand, committed, held."""
-    m = _MOVEMENT.c
-    sums = (func.coalesce(func.sum(column), 0) for column in (m.on_hand, m.committed, m.held))
-    row = conn.execute(select(*sums).where(m.sku_id == sku_id, m.location == location, m.at > since)).one()
-    return int(row[0]), int(row[1]), int(row[2])
 
 
 # --- orders ---------------------------------------------------------------------------------------------------

@@ -189,6 +189,7 @@ def test_many_hand_edits_wait_for_a_person(tell: Callable[..., Any]) -> None:
         (row,) = await world.plant.store.read(doubts.pending_drift)
         await world.say(DriftFact(ids=(row.id,), verdict=Verdict.ACCEPT))
         assert (await world.shelf("A-1")).on_hand == 10
+        assert await world.plant.store.read(alerts.standing) == []
 
     tell(story, **ADOPT)
 
