@@ -10,9 +10,10 @@ from syncd.core.ledger import MovementKind, Posting
 from syncd.core.plan import Lane
 from syncd.core.shown import Reading
 from syncd.core.terms import SECOND_US, UNPLACED, AccountId, SkuId, Span
+from syncd.engine import drifting
 from syncd.engine.rules import Rules
 from syncd.engine.work import Hint, Work
-from syncd.store import adoptions, doubts, listings
+from syncd.store import adoptions, counts, doubts, listings
 from syncd.store.adoptions import ADOPTED, DROPPED, WATCHED, Adoption
 from syncd.store.doubts import Suspect
 from syncd.store.listings import Listing
@@ -77,12 +78,21 @@ def _settle(work: Work, rules: Rules, listing: Listing, one: Adoption) -> None:
     work.stir(listing)
     if one.edit.left == 0:
         one.state = DROPPED
+    elif _counted(work, listing, one):
+        # Who counts there says what the shelf holds, and has typed the same at the channel: it is one change, not two.
+        one.state = DROPPED
+        _note(work, listing, one, state=drifting.EXPLAINED)
     elif _braked(work, rules.account, one):
         _hold(work, listing, one)
     else:
         one.state = ADOPTED
         _book(work, one, reason="a person changed the number at the channel")
         _note(work, listing, one, state="adopted")
+
+
+def _counted(work: Work, listing: Listing, one: Adoption) -> bool:
+    edit = one.edit
+    return drifting.counted(work, listing, one.sku_id, units=edit.left, since=edit.since, until=edit.until)
 
 
 def _braked(work: Work, account: AccountId, one: Adoption) -> bool:
@@ -96,7 +106,7 @@ def _braked(work: Work, account: AccountId, one: Adoption) -> bool:
 def _hold(work: Work, listing: Listing, one: Adoption) -> None:
     """Keep a hand edit for a person, as drift that waits: `syncd drift accept` or `overwrite`."""
     one.state = DROPPED
-    listing.held = "drift"
+    listing.held = drifting.DRIFT
     _note(work, listing, one, state="pending")
     work.alarm("brake", f"drift:{listing.account}", cause=f"hand edits at {listing.account}")
     work.alarm("drift", listing.account, account=listing.account, listing=listing.ref.remote_id, seen=one.seen)
@@ -163,7 +173,9 @@ def told(
         if not one.edit.covers(span):
             continue
         one.edit = one.edit.told(orders=orders, gives=gives)
-        if one.state == ADOPTED:
+        if one.state == ADOPTED and counts.counts_since(work.conn, sku_id, one.location, one.edit.until):
+            one.state = DROPPED
+        elif one.state == ADOPTED:
             _book(work, one, reason="told of later: an order or a restore explains it")
         elif one.state == WATCHED and one.edit.left == 0:
             one.state = DROPPED

@@ -13,7 +13,7 @@ from syncd.core.kits import explode
 from syncd.core.ledger import MovementKind, Posting
 from syncd.core.shown import Base, Effect, Reading
 from syncd.core.terms import SECOND_US, UNPLACED, AccountId, Instant, Outcome, OutcomeKind, Seen, Span
-from syncd.engine import adopting
+from syncd.engine import adopting, drifting
 from syncd.engine.belief import history_of
 from syncd.engine.gating import note_end, note_reading
 from syncd.engine.orders import apply_mapped, lift
@@ -96,7 +96,7 @@ def _take_reading(work: Work, rules: Rules, listing: Listing, reading: Reading, 
     if reading.missing:
         _suspect(work, rules, listing, reading)
     if reading.surplus:
-        _surplus(work, rules, listing, before)
+        _surplus(work, rules, listing, reading, before)
 
 
 def _suspect(work: Work, rules: Rules, listing: Listing, reading: Reading) -> None:
@@ -120,34 +120,11 @@ def _suspect(work: Work, rules: Rules, listing: Listing, reading: Reading) -> No
         work.post(posting, source=listing.account, at=work.now, reason="a sale that the channel has not told of yet")
 
 
-def _surplus(work: Work, rules: Rules, listing: Listing, before: tuple[int, int]) -> None:
+def _surplus(work: Work, rules: Rules, listing: Listing, reading: Reading, before: tuple[int, int]) -> None:
     """Treat a number above what was believed: overwritten, or held for a person while the shop is new here."""
-    assert listing.base is not None, "it was just rebased"  # noqa: S101  (our own invariant)
-    _drift(work, rules, listing, seen=listing.base.value, before=before)
-
-
-def _drift(work: Work, rules: Rules, listing: Listing, *, seen: int, before: tuple[int, int]) -> None:
-    waits = _hand_edits_wait(work, rules)
-    state = "pending" if waits else "enforced"
-    values = {
-        "account": listing.account,
-        "listing_id": listing.id,
-        "sku_id": listing.sku_id,
-        "seen": seen,
-        "expected_low": before[0],
-        "expected_high": before[1],
-        "state": state,
-        "at": work.now,
-        "ended_at": None if waits else work.now,
-    }
-    drift_id = doubts.add_drift(work.conn, values)
-    name = listing.ref.remote_id
-    told = {"account": listing.account, "listing": name, "seen": seen, "expected": list(before), "state": state}
-    work.emit("drift", key=name, body=_ENCODER.encode({**told, "id": drift_id}))
-    if waits:
-        listing.held = "drift"
-        work.stir(listing)
-        work.alarm("drift", rules.account, account=rules.account, listing=name, seen=seen)
+    since, until = reading.since - rules.skew_us, reading.until + rules.skew_us
+    counted = drifting.counted(work, listing, listing.sku_id, units=reading.surplus, since=since, until=until)
+    drifting.note(work, rules, listing, seen=reading.base.value, before=before, counted=counted)
 
 
 def _notice_second_writer(work: Work, account: AccountId, complete: Instant) -> None:
@@ -170,13 +147,6 @@ def _released(work: Work, account: AccountId) -> bool:
     """Say whether numbers of this account are ours: before it was ever released they are somebody else's."""
     known = work.accounts.get(account)
     return known is not None and known.state is not AccountState.NEW
-
-
-def _hand_edits_wait(work: Work, rules: Rules) -> bool:
-    known = work.accounts.get(rules.account)
-    if known is None or known.state is not AccountState.LIVE or known.first_live_at is None:
-        return False
-    return work.now < known.first_live_at + rules.hand_edit_us
 
 
 # --- how writes ended ---------------------------------------------------------------------------------------------
@@ -361,7 +331,9 @@ def _fell_by_hand(work: Work, rules: Rules, suspect: Suspect, units: int) -> Non
     for listing in found:
         if listing.base is not None and listing.sku_id == suspect.sku_id:
             expected = listing.base.value + units
-            _drift(work, rules, listing, seen=listing.base.value, before=(expected, expected))
+            since, until = suspect.since, suspect.until
+            counted = drifting.counted(work, listing, suspect.sku_id, units=-units, since=since, until=until)
+            drifting.note(work, rules, listing, seen=listing.base.value, before=(expected, expected), counted=counted)
 
 
 def take_catalogue(work: Work, fact: CatalogueFact) -> None:

@@ -23,16 +23,19 @@ from syncd.core.kits import cycle, explode
 from syncd.core.ledger import MovementKind, Posting
 from syncd.core.season import Season
 from syncd.core.terms import AccountId, Sku, SkuId
+from syncd.engine import drifting
 from syncd.engine.orders import apply_mapped
 from syncd.engine.rooms import load_policies
 from syncd.engine.work import CameIn, Work
-from syncd.store import ledger, listings, open_lines
+from syncd.store import counts, ledger, listings, open_lines
 from syncd.store.ledger import KnownSku
 from syncd.store.open_lines import OpenLine
 from syncd.store.rows_exposure import PolicyRow
 
 MOST_UNITS = 1_000_000_000
 """Most units that a count or a movement may have: more is a slip of the finger."""
+
+OVERRULED = "not applied: it was counted anew after that"
 
 StockFact = CountFact | MoveFact | SkuFact | MappingFact | PolicyFact
 F = TypeVar("F", bound=StockFact)
@@ -50,7 +53,7 @@ def take_stock(work: Work, fact: StockFact, *, offset: int = 0, trial: bool = Fa
     """
     match fact:
         case CountFact():
-            _count(work, fact, offset)
+            _count(work, fact, offset, trial=trial)
         case MoveFact():
             _move(work, fact, offset)
         case SkuFact() if trial:
@@ -103,13 +106,15 @@ def _check_rows(rows: Iterable[Any], *, wrong: Callable[[Any], str]) -> None:
         raise Refused(some(problems))
 
 
-def _count(work: Work, fact: CountFact, offset: int) -> None:
+def _count(work: Work, fact: CountFact, offset: int, *, trial: bool) -> None:
     known = known_skus(work, {row.sku for row in fact.rows})
     _check_rows(fact.rows, wrong=lambda row: _wrong_count(work, row, known))
+    applied = []
     for number, row in enumerate(fact.rows, offset):
         sku = known[row.sku]
         balance = work.shelf(sku.sku_id).get(row.location, ledger.Balance())
-        since = ledger.moved_since(work.conn, sku.sku_id, row.location, row.counted_at)
+        since = counts.moved_since(work.conn, sku.sku_id, row.location, row.counted_at)
+        overruled = counts.counted_since(work.conn, sku.sku_id, row.location, row.counted_at + 1)
         posting = count_posting(
             row,
             sku_id=sku.sku_id,
@@ -119,12 +124,18 @@ def _count(work: Work, fact: CountFact, offset: int) -> None:
             held=balance.held,
             since=Since(on_hand=since[0], committed=since[1], held=since[2]),
             opened=sku.opened or sku.sku_id in work.opened,
+            overruled=overruled,
         )
         if posting is not None:
-            work.post(posting, source=fact.source, at=row.counted_at, reason=fact.reason, actor=fact.actor)
+            reason = OVERRULED if overruled else fact.reason
+            work.post(posting, source=fact.source, at=row.counted_at, reason=reason, actor=fact.actor)
         if not sku.opened:
             work.opened.add(sku.sku_id)
             work.touch(sku.sku_id)
+        if not overruled:
+            applied.append((sku.sku_id, row))
+    if not trial:
+        drifting.end_by_counts(work, applied, actor=fact.actor)
 
 
 def _wrong_count(work: Work, row: Any, known: Mapping[Sku, KnownSku]) -> str:
