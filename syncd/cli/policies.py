@@ -38,7 +38,7 @@ def set_policy(
     hide: Annotated[bool | None, typer.Option("--hide/--no-hide", help="Close the page at zero.")] = None,
     purchase_limit: Annotated[int | None, typer.Option("--purchase-limit", min=1, help="Units of one order.")] = None,
     season: Annotated[str, typer.Option("--season", help="Name of a season: with --from and --until.")] = "",
-    since: Annotated[str, typer.Option("--from", help="When it begins: 2026-12-04, or a time.")] = "",
+    since: Annotated[str, typer.Option("--from", help="When it begins: 2026-12-04, 2026-12-04T20:00+09:00")] = "",
     until: Annotated[str, typer.Option("--until", help="When it ends by itself; a day as a whole.")] = "",
     skip_bad: SkipBad = False,
     force: Force = False,
@@ -47,8 +47,7 @@ def set_policy(
 ) -> None:
     """Set what may be shown, of one SKU or a file with the columns sku,[account] and those of the options.
 
-    What is left out falls back to the settings. A season without any value is taken away, by its name alone too. Days
-    are those of the zone in the settings, times have an offset: 2026-12-04T20:00+09:00.
+    What is left out falls back to the settings. A season without any value is taken away, by its name alone too.
     """
     terminal = open_terminal(config, json=json)
     if file is not None and sku is None:
