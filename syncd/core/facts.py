@@ -200,7 +200,7 @@ class PolicyRow:
     """What one SKU may show on one account (`None`: everywhere); a field of None falls back to the settings.
 
     With `since` and `until` it is a dated policy of the name `season`, which ends by itself; one that has no field but
-    these is taken away.
+    these, or but its name, is taken away.
     """
 
     sku: Sku
