@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from syncd.core import brake
 from syncd.core.adoption import Edit, edit_of
+from syncd.core.brake import Change
 from syncd.core.ledger import MovementKind, Posting
 from syncd.core.plan import Lane
 from syncd.core.shown import Reading
 from syncd.core.terms import SECOND_US, UNPLACED, AccountId, SkuId, Span
+from syncd.engine import drifting
 from syncd.engine.rules import Rules
 from syncd.engine.work import Hint, Work
-from syncd.store import adoptions, doubts, listings
+from syncd.store import adoptions, counts, doubts, listings
 from syncd.store.adoptions import ADOPTED, DROPPED, WATCHED, Adoption
 from syncd.store.doubts import Suspect
 from syncd.store.listings import Listing
@@ -77,6 +80,10 @@ def _settle(work: Work, rules: Rules, listing: Listing, one: Adoption) -> None:
     work.stir(listing)
     if one.edit.left == 0:
         one.state = DROPPED
+    elif _counted(work, listing, one):
+        # Who counts there says what the shelf holds, and has typed the same at the channel: it is one change, not two.
+        one.state = DROPPED
+        _note(work, listing, one, state=drifting.EXPLAINED)
     elif _braked(work, rules.account, one):
         _hold(work, listing, one)
     else:
@@ -85,20 +92,28 @@ def _settle(work: Work, rules: Rules, listing: Listing, one: Adoption) -> None:
         _note(work, listing, one, state="adopted")
 
 
+def _counted(work: Work, listing: Listing, one: Adoption) -> bool:
+    edit = one.edit
+    return drifting.counted(work, listing, one.sku_id, units=edit.left, since=edit.since, until=edit.until)
+
+
 def _braked(work: Work, account: AccountId, one: Adoption) -> bool:
     """Say whether this one more hand edit would be too much of a change within an hour."""
-    zero, raised = adoptions.booked_since(work.conn, account, work.now - BRAKE_US)
-    most = raised + 1 if one.edit.left > 0 else zero + (one.seen <= 0)
-    rule = work.house.brake
-    return most >= rule.minimum and most > rule.share * sum(listings.released(work.conn).values())
+    rule, change = work.house.brake, Change(before=one.seen - one.edit.left, after=one.seen)
+    if not brake.counts(change, rule):
+        return False
+    others = [Change(before=a, after=b) for a, b in adoptions.booked_since(work.conn, account, work.now - BRAKE_US)]
+    alike = [other for other in others if (other.after > 0) == (change.after > 0)]
+    released = sum(listings.released(work.conn).values())
+    return brake.check([*alike, change], listings=released, rule=rule) is not None
 
 
 def _hold(work: Work, listing: Listing, one: Adoption) -> None:
     """Keep a hand edit for a person, as drift that waits: `syncd drift accept` or `overwrite`."""
     one.state = DROPPED
-    listing.held = "drift"
+    listing.held = drifting.DRIFT
     _note(work, listing, one, state="pending")
-    work.alarm("brake", f"drift:{listing.account}", cause=f"hand edits at {listing.account}")
+    work.alarm("brake", f"drift:{listing.account}", cause=f"hand edits at {listing.account}: `syncd drift list`")
     work.alarm("drift", listing.account, account=listing.account, listing=listing.ref.remote_id, seen=one.seen)
 
 
@@ -163,7 +178,9 @@ def told(
         if not one.edit.covers(span):
             continue
         one.edit = one.edit.told(orders=orders, gives=gives)
-        if one.state == ADOPTED:
+        if one.state == ADOPTED and counts.counts_since(work.conn, sku_id, one.location, one.edit.until):
+            one.state = DROPPED
+        elif one.state == ADOPTED:
             _book(work, one, reason="told of later: an order or a restore explains it")
         elif one.state == WATCHED and one.edit.left == 0:
             one.state = DROPPED

@@ -105,7 +105,9 @@ def _pages(work: Work, group: Sequence[Listing]) -> list[Page]:
 
 def is_taken_down(listing: Listing, one: Display | None) -> bool:
     """Say whether somebody took a page down: it stays so when there are units again, unlike one that we closed."""
-    return not (listing.active or (one is not None and (one.wanted.hidden or one.there.hidden)))
+    if one is not None and (one.wanted.hidden or one.there.hidden or "hidden" in one.unsure):
+        return False
+    return not listing.active
 
 
 def state_of(work: Work, account: AccountId) -> AccountState:

@@ -78,8 +78,8 @@ class SeasonSettings:
     channels: tuple[str, ...] = ()
     """On which channels. Empty: on all."""
 
-    demand: Annotated[float, Meta(ge=0.01, le=1_000.0)] = 1.0
-    """How many times the usual demand you expect of the whole shop while it lasts."""
+    demand: Annotated[float, Meta(ge=0.01, le=1_000.0)] | None = None
+    """How many times the usual demand you expect of the whole shop while it lasts. Left out: unchanged."""
 
     exposure: ExposureName | None = None
     """As in [policy], while it lasts. Left out: unchanged."""

@@ -34,6 +34,7 @@ KINDS: Final = frozenset(
         "notice",
         "disk",
         "oversell",
+        "overdue",
         "drift",
         "unmapped",
         "vanished",

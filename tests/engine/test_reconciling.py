@@ -179,7 +179,7 @@ def test_many_hand_edits_wait_for_a_person(tell: Callable[..., Any]) -> None:
     """More hand edits than the brake allows are held as drift, with an alert that names the cause."""
 
     async def story(world: World) -> None:
-        object.__setattr__(world.plant.house, "brake", BrakeRule(minimum=1, share=0.2))
+        object.__setattr__(world.plant.house, "brake", BrakeRule(minimum=1, share=0.2, factor=1.1))
         put(world.doubles["one"], 10)
         await doubted(world)
         await asyncio.sleep(40)
@@ -189,5 +189,32 @@ def test_many_hand_edits_wait_for_a_person(tell: Callable[..., Any]) -> None:
         (row,) = await world.plant.store.read(doubts.pending_drift)
         await world.say(DriftFact(ids=(row.id,), verdict=Verdict.ACCEPT))
         assert (await world.shelf("A-1")).on_hand == 10
+        assert await world.plant.store.read(alerts.standing) == []
 
     tell(story, **ADOPT)
+
+
+@pytest.mark.parametrize("changes", [ADOPT, {"hand_edit_days": 14}], ids=["adopt", "enforce"])
+def test_an_order_that_is_cancelled_before_it_is_told_explains_what_was_missing(
+    tell: Callable[..., Any], changes: dict[str, object]
+) -> None:
+    """Units that were missing, and put back with a cancel before the order was told of, are neither drift nor lost."""
+
+    async def story(world: World) -> None:
+        one = world.doubles["one"]
+        name = one.buy(next(iter(one.numbers)), 2)
+        assert name is not None
+        one.placed[name].told_at = world.plant.clock.now() + 3_600 * SECOND_US
+        async with asyncio.timeout(400):
+            while not (await world.shelf("A-1")).held:
+                await asyncio.sleep(1)
+        await asyncio.sleep(5)
+        one.cancel(name, restore=True)
+        one.placed[name].told_at = world.plant.clock.now()
+        await asyncio.sleep(1_000)
+        shelf = await world.shelf("A-1")
+        assert (shelf.on_hand, shelf.committed, shelf.held) == (7, 0, 0)
+        assert list(one.numbers.values()) == [7]
+        assert not await world.plant.store.read(doubts.pending_drift)
+
+    tell(story, **changes)
