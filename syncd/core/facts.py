@@ -86,12 +86,16 @@ class OutcomeFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueFact:
-    """Listings of a channel's catalogue; `started_at` is the start of the catalogue read they belong to."""
+    """Listings of a channel's catalogue; `started_at` is the start of the catalogue read they belong to.
+
+    `forced` passes the brake.
+    """
 
     account: AccountId
     started_at: Instant
     listings: tuple[ListingInfo, ...]
     finished: bool = False
+    forced: bool = False
 
 
 class Counted(StrEnum):
