@@ -25,7 +25,7 @@ from syncd.engine.replan import MARGIN_QUANTILE, judge, margin_of, view_of
 from syncd.engine.rooms import Rooms, available_at, policy_of
 from syncd.engine.rules import House, Rules
 from syncd.engine.targets import retarget
-from syncd.engine.whyexposure import told_exposure
+from syncd.engine.whyexposure import surroundings, told_exposure
 from syncd.engine.whys import (
     Aim,
     Belief,
@@ -228,18 +228,26 @@ class _Trial:
 
     def _aim(self, listing: Listing, rules: Rules) -> Aim:
         where = (listing.location,) if listing.location else rules.locations
-        policy = policy_of(self.work, self.sku_id, rules.account)
-        available = Rooms(self.work).at(self.sku_id, where, policy, rules.account)
-        capless = pool_target(available, replace(policy, cap=None, share=None), account=rules.account)
-        pool = rules.within(pool_target(available, policy, account=rules.account))
+        policy = counted = policy_of(self.work, self.sku_id, rules.account)
+        around = surroundings(self.work, self.sku_id, listing)
+        split = 0
+        if around is not None:
+            # Places whose number is one are told together: they have one safety stock and one limit.
+            where, counted = around.slot.where, around.slot.policy
+            if around.slot.parts:
+                split = sum(x.target or 0 for x in around.slot.listings if x.id != listing.id)
+        available = Rooms(self.work).at(self.sku_id, where, counted, rules.account)
+        capless = pool_target(available, replace(counted, cap=None, share=None), account=rules.account)
+        pool = rules.within(pool_target(available, counted, account=rules.account))
         return Aim(
             locations=tuple(where),
             available=available,
             policy=tuple(self._settings(policy, rules.account)),
-            exposure=told_exposure(self.work, self.sku_id, listing, rules),
+            exposure=None if around is None else told_exposure(self.work, self.sku_id, listing, around),
             kept_back=max(0, available) - capless,
             capped=capless - pool,
-            elsewhere=0 if listing.target is None else pool - listing.target,
+            elsewhere=0 if listing.target is None else pool - split - listing.target,
+            split=split,
             target=listing.target,
         )
 
