@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from statistics import NormalDist
@@ -112,16 +112,29 @@ def overlay(defaults: Policy, *rows: PolicyLike) -> Policy:
     return replace(defaults, **given) if given else defaults
 
 
-def pool_target(available: int, policy: Policy, *, account: str = "") -> int:
-    """Return what a listing of an account shows that shares its units with all others; never below zero.
+def among(policy: Policy, accounts: Collection[str]) -> Policy:
+    """Return the policy of a SKU that only these accounts sell: a priority of another one holds nobody back."""
+    if not policy.priority or policy.priority in accounts:
+        return policy
+    return replace(policy, priority="", priority_units=0)
 
-    A percentage of safety stock is rounded up to whole units, one of a share down.
+
+def kept_back(available: int, policy: Policy, *, account: str = "") -> int:
+    """Return how many units a listing of an account leaves: to nobody, or to the account that has priority.
+
+    A percentage of safety stock is rounded up to whole units.
     """
     percent_units = -(-available * policy.safety_percent // 100)
     kept = max(policy.safety_stock, percent_units)
-    if policy.priority and policy.priority != account:
-        kept = max(kept, policy.priority_units)
-    target = available - kept
+    return max(kept, policy.priority_units) if policy.priority and policy.priority != account else kept
+
+
+def pool_target(available: int, policy: Policy, *, account: str = "") -> int:
+    """Return what a listing of an account shows that shares its units with all others; never below zero.
+
+    A share is rounded down to whole units.
+    """
+    target = available - kept_back(available, policy, account=account)
     if policy.cap is not None:
         target = min(target, policy.cap)
     if policy.share is not None:

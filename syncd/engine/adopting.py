@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from syncd.core import brake
 from syncd.core.adoption import Edit, edit_of
+from syncd.core.brake import Change
 from syncd.core.ledger import MovementKind, Posting
 from syncd.core.plan import Lane
 from syncd.core.shown import Reading
@@ -97,10 +99,13 @@ def _counted(work: Work, listing: Listing, one: Adoption) -> bool:
 
 def _braked(work: Work, account: AccountId, one: Adoption) -> bool:
     """Say whether this one more hand edit would be too much of a change within an hour."""
-    zero, raised = adoptions.booked_since(work.conn, account, work.now - BRAKE_US)
-    most = raised + 1 if one.edit.left > 0 else zero + (one.seen <= 0)
-    rule = work.house.brake
-    return most >= rule.minimum and most > rule.share * sum(listings.released(work.conn).values())
+    rule, change = work.house.brake, Change(before=one.seen - one.edit.left, after=one.seen)
+    if not brake.counts(change, rule):
+        return False
+    others = [Change(before=a, after=b) for a, b in adoptions.booked_since(work.conn, account, work.now - BRAKE_US)]
+    alike = [other for other in others if (other.after > 0) == (change.after > 0)]
+    released = sum(listings.released(work.conn).values())
+    return brake.check([*alike, change], listings=released, rule=rule) is not None
 
 
 def _hold(work: Work, listing: Listing, one: Adoption) -> None:
@@ -108,7 +113,7 @@ def _hold(work: Work, listing: Listing, one: Adoption) -> None:
     one.state = DROPPED
     listing.held = drifting.DRIFT
     _note(work, listing, one, state="pending")
-    work.alarm("brake", f"drift:{listing.account}", cause=f"hand edits at {listing.account}")
+    work.alarm("brake", f"drift:{listing.account}", cause=f"hand edits at {listing.account}: `syncd drift list`")
     work.alarm("drift", listing.account, account=listing.account, listing=listing.ref.remote_id, seen=one.seen)
 
 

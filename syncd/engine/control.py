@@ -55,6 +55,8 @@ def take_hint(work: Work, fact: HintFact) -> None:
 def take_drift(work: Work, fact: DriftFact) -> None:
     """Accept hand edits as the truth of stock, or let them be overwritten."""
     rows = doubts.pending_drift(work.conn, fact.ids)
+    if not rows and not fact.ids:
+        raise Refused("no hand edit waits")
     missing = sorted(set(fact.ids).difference(row.id for row in rows))
     if missing:
         raise Refused(f"no drift waits with number {', '.join(str(number) for number in missing)}")

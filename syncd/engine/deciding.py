@@ -27,6 +27,7 @@ from syncd.core.facts import (
 )
 from syncd.core.terms import AccountId, Instant
 from syncd.engine import observe
+from syncd.engine.catalogue import lost, take_catalogue
 from syncd.engine.control import take_account, take_drift, take_hint
 from syncd.engine.orders import take_orders
 from syncd.engine.placing import Stated
@@ -36,7 +37,7 @@ from syncd.engine.stock import Refused, StockFact, take_stock
 from syncd.engine.targets import retarget
 from syncd.engine.waitfacts import WaitingFact, take_waiting
 from syncd.engine.work import Hint, Work
-from syncd.store import accounts, inbox, listings
+from syncd.store import accounts, alerts, inbox, listings
 from syncd.store.inbox import Received
 from syncd.store.statements import savepoint
 
@@ -87,6 +88,8 @@ def decide(conn: Connection, group: Sequence[Received], *, house: House, now: In
                 return _take_outcomes(conn, group, house=house, now=now)
             case BrakeFact() as fact:
                 _take_brake(conn, fact, house=house, now=now)
+            case CatalogueFact() as fact:
+                return _take_catalogue(conn, first, fact, house=house, now=now)
             case fact if isinstance(fact, WaitingFact):
                 return _take_waiting(conn, first, fact, house=house, now=now)
             case fact if isinstance(fact, StockFact):
@@ -165,7 +168,7 @@ def _take_other(conn: Connection, fact: Fact, *, house: House, now: Instant) -> 
         case ScanFact():
             observe.take_scan(work, fact)
         case CatalogueFact():
-            observe.take_catalogue(work, fact)
+            take_catalogue(work, fact)
         case HintFact():
             take_hint(work, fact)
         case AccountFact():
@@ -177,6 +180,22 @@ def _take_other(conn: Connection, fact: Fact, *, house: House, now: Instant) -> 
     replan(work)
     work.flush()
     return work.hints
+
+
+def _take_catalogue(
+    conn: Connection, received: Received, fact: CatalogueFact, *, house: House, now: Instant
+) -> set[tuple[AccountId, Hint]]:
+    """Take a part of a catalogue, unless the brake holds that many listings are gone; a later read may show them."""
+    trip = lost(conn, fact, house.brake)
+    held = [row for row in accounts.held(conn) if row.cause == _cause_of(received)] if fact.finished else []
+    if trip is not None:
+        if not held:
+            hold(conn, received, trip, now)
+        return set()
+    for row in held:
+        accounts.end_hold(conn, row.id, state="refused", actor="", now=now)
+        alerts.clear_alert(conn, kind="brake", key=str(row.id), now=now)
+    return _take_other(conn, fact, house=house, now=now)
 
 
 def _take_waiting(
@@ -240,13 +259,17 @@ def trips(work: Work) -> Trip | None:
 
 def hold(conn: Connection, received: Received, trip: Trip, now: Instant) -> None:
     """Keep a fact for a person, park it, and raise the alert."""
-    cause = f"{type(received.fact).__name__.removesuffix('Fact').lower()} from {received.source}"
+    cause = _cause_of(received)
     brake_id = hold_back(conn, trip, cause=cause, inbox_id=received.inbox_id, now=now)
     reason = (
         f"held by the brake: {trip.to_zero} listings would fall to zero and {trip.raised} rise, of {trip.listings}; "
         f"release or refuse it by `syncd brake release {brake_id}` or `syncd brake refuse {brake_id}`"
     )
     inbox.park(conn, received.inbox_id, reason=reason, now=now)
+
+
+def _cause_of(received: Received) -> str:
+    return f"{type(received.fact).__name__.removesuffix('Fact').lower()} from {received.source}"
 
 
 def hold_back(conn: Connection, trip: Trip, *, cause: str, inbox_id: int, now: Instant) -> int:
@@ -271,6 +294,8 @@ def _take_brake(conn: Connection, fact: BrakeFact, *, house: House, now: Instant
     Settings are no fact: who holds them back (`engine.resettle`) looks for this word.
     """
     rows = accounts.held(conn, fact.ids)
+    if not rows and not fact.ids:
+        raise Refused("the brake holds nothing")
     missing = sorted(set(fact.ids).difference(row.id for row in rows))
     if missing:
         raise Refused(f"the brake holds nothing with number {', '.join(str(number) for number in missing)}")

@@ -9,7 +9,7 @@ import msgspec
 
 from syncd.core.counts import explain
 from syncd.core.facts import AccountState, CountRow
-from syncd.core.terms import Instant, SkuId
+from syncd.core.terms import AccountId, Instant, SkuId
 from syncd.engine.rules import Rules
 from syncd.engine.work import Work
 from syncd.store import counts, doubts, listings
@@ -29,10 +29,20 @@ def counted(work: Work, listing: Listing, sku_id: SkuId | None, *, units: int, s
     return explain(made, units=units, until=until)
 
 
-def note(work: Work, rules: Rules, listing: Listing, *, seen: int, before: tuple[int, int], counted: bool) -> None:
-    """Note a number that somebody changed; who `counted` the SKU meanwhile has said what is there."""
+def note(
+    work: Work,
+    rules: Rules,
+    listing: Listing,
+    *,
+    seen: int,
+    before: tuple[int, int],
+    since: Instant,
+    counted: bool,
+) -> None:
+    """Note a number that somebody changed after `since`; who `counted` the SKU meanwhile has said what is there."""
     waits = not counted and _waits(work, rules)
-    state = EXPLAINED if counted else "pending" if waits else "enforced"
+    paused = _was_paused(work, rules.account, since)
+    state = EXPLAINED if counted else doubts.PENDING if waits else doubts.PAUSED if paused else doubts.ENFORCED
     values = {
         "account": listing.account,
         "listing_id": listing.id,
@@ -52,6 +62,14 @@ def note(work: Work, rules: Rules, listing: Listing, *, seen: int, before: tuple
         listing.held = DRIFT
         work.stir(listing)
         work.alarm("drift", rules.account, account=rules.account, listing=name, seen=seen)
+
+
+def _was_paused(work: Work, account: AccountId, since: Instant) -> bool:
+    """Say whether nothing was written there at some moment after `since`, once the account had been released."""
+    known = work.accounts.get(account)
+    if known is None or known.state is not AccountState.LIVE:
+        return True
+    return known.since != known.first_live_at and since < known.since
 
 
 def _waits(work: Work, rules: Rules) -> bool:

@@ -34,6 +34,8 @@ LOUD: Final = 1.5
 """By which factor a lag has to be another one before everything is planned anew."""
 MOVED: Final = 1.6
 """The same for the pace of the whole shop."""
+DEARER: Final = 1.1
+"""By which factor an oversold unit has to be dearer before everything is planned anew."""
 EVERY_S: Final = 3_600.0
 """How often everything is planned anew in any case: demand fades while nothing is sold."""
 FLOOR_S: Final = 5.0
@@ -121,6 +123,10 @@ def is_other(before: Lag, found: Lag) -> bool:
     return any(max(a, b) > FLOOR_S and max(a, b) > LOUD * max(min(a, b), 0.001) for a, b in pairs)
 
 
+def _is_apart(before: float, now: float) -> bool:
+    return max(before, now) > DEARER * min(before, now)
+
+
 class Lookout:
     """The loop. What it finds is planned anew by `Planner`, SKU by SKU."""
 
@@ -130,6 +136,7 @@ class Lookout:
         self._saved_s = 0.0
         self._planned_s = 0.0
         self._pace = 0.0
+        self._cautions: dict[AccountId, float] = {}
         self._states: dict[AccountId, AccountState | None] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -156,7 +163,7 @@ class Lookout:
         """Bring the lags up to date; plan anew what follows from them, from seasons and from the pace."""
         if await self._seasons(stop):
             return
-        causes = await self._lags()
+        causes = [*await self._lags(), *self._turned_dear()]
         pace, at_s = self._pace_now(), self._plant.clock.monotonic()
         if pace > self._pace * MOVED or pace * MOVED < self._pace:
             causes.append("pace")
@@ -170,6 +177,14 @@ class Lookout:
         changed = await self._planner.run(stop, survey=True)
         if changed:
             _log.info("exposure.planned", cause=cause, skus=changed)
+
+    def _turned_dear(self) -> list[str]:
+        """Return the accounts on which an oversold unit became much dearer or cheaper, for a limit is near."""
+        now, before = dict(self._plant.house.cautions), self._cautions
+        names = now.keys() | before.keys()
+        turned = [name for name in names if _is_apart(before.get(name, 1.0), now.get(name, 1.0))]
+        self._cautions = {**before, **{name: now.get(name, 1.0) for name in turned}}
+        return sorted(turned)
 
     def _pace_now(self) -> float:
         book = self._plant.house.outlook.book

@@ -1,4 +1,4 @@
-"""Decide observations: what a channel was seen to show, how our writes ended, what its catalogue holds."""
+"""Decide observations: what a channel was seen to show, how our writes ended, how far its feed was read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 import msgspec
 
 from syncd.core import shown
-from syncd.core.facts import AccountState, CatalogueFact, OutcomeFact, ScanFact, SeenFact
+from syncd.core.facts import AccountState, OutcomeFact, ScanFact, SeenFact
 from syncd.core.kits import explode
 from syncd.core.ledger import MovementKind, Posting
 from syncd.core.shown import Base, Effect, Reading
@@ -16,10 +16,10 @@ from syncd.core.terms import SECOND_US, UNPLACED, AccountId, Instant, Outcome, O
 from syncd.engine import adopting, drifting
 from syncd.engine.belief import history_of
 from syncd.engine.gating import note_end, note_reading
-from syncd.engine.orders import apply_mapped, lift
+from syncd.engine.orders import lift
 from syncd.engine.rules import Rules
 from syncd.engine.work import Answer, Hint, Work
-from syncd.store import accounts, alerts, doubts, history, ledger, listings
+from syncd.store import accounts, alerts, doubts, history, listings
 from syncd.store.alerts import Alert
 from syncd.store.doubts import Suspect
 from syncd.store.history import NewEffect, Sent
@@ -128,17 +128,22 @@ def _surplus(work: Work, rules: Rules, listing: Listing, reading: Reading, befor
     """Treat a number above what was believed: overwritten, or held for a person while the shop is new here."""
     since, until = reading.since - rules.skew_us, reading.until + rules.skew_us
     counted = drifting.counted(work, listing, listing.sku_id, units=reading.surplus, since=since, until=until)
-    drifting.note(work, rules, listing, seen=reading.base.value, before=before, counted=counted)
+    drifting.note(work, rules, listing, seen=reading.base.value, before=before, since=reading.since, counted=counted)
 
 
 def _notice_second_writer(work: Work, account: AccountId, complete: Instant) -> None:
     """Pause an account where numbers keep changing that no order explains: another tool writes there too.
 
-    Only changes are counted that the order feed has passed: a restore may be told of later than it is seen.
+    Only changes are counted that the order feed has passed: a restore may be told of later than it is seen. None is
+    counted of before the account was released last, nor a hand edit at the counting place: that is the place for them.
     """
     known = work.accounts.get(account)
-    recent = doubts.drifts_between(work.conn, account, work.now - SECOND_WRITER_US, complete)
-    if known is None or known.state is not AccountState.LIVE or recent < SECOND_WRITER_DRIFTS:
+    if known is None or known.state is not AccountState.LIVE:
+        return
+    rules = work.house.rules.get(account)
+    states = (doubts.ENFORCED,) if rules is not None and rules.adopts else (doubts.PENDING, doubts.ENFORCED)
+    since = max(known.since, work.now - SECOND_WRITER_US)
+    if doubts.drifts_between(work.conn, account, since, complete, states=states) < SECOND_WRITER_DRIFTS:
         return
     reason = "numbers change here that nobody sold: does another tool write to this channel?"
     accounts.set_account(work.conn, account, {"state": AccountState.PAUSED.value, "reason": reason, "since": work.now})
@@ -282,7 +287,7 @@ def _delta(work: Work, write: Sent, span: Span, *, maybe: bool) -> None:
     work.effects.append(NewEffect(listing_id=write.listing_id, reference=f"write:{write.key}", effect=effect))
 
 
-# --- feeds and catalogue -----------------------------------------------------------------------------------------
+# --- feeds ----------------------------------------------------------------------------------------------------
 
 
 def take_scan(work: Work, fact: ScanFact) -> None:
@@ -352,34 +357,5 @@ def _fell_by_hand(work: Work, rules: Rules, suspect: Suspect, units: int) -> Non
             expected = listing.base.value + units
             since, until = suspect.since, suspect.until
             counted = drifting.counted(work, listing, suspect.sku_id, units=-units, since=since, until=until)
-            drifting.note(work, rules, listing, seen=listing.base.value, before=(expected, expected), counted=counted)
-
-
-def take_catalogue(work: Work, fact: CatalogueFact) -> None:
-    """Make listings and their SKUs known; a listing is mapped by the exact code of its SKU."""
-    rules = work.house.rules.get(fact.account)
-    titles = {info.sku: info.title[:200] for info in fact.listings if info.sku}
-    known = ledger.skus_by_code(work.conn, titles)
-    fresh = {code: title for code, title in titles.items() if code not in known}
-    ledger.add_skus(work.conn, fresh)
-    if fresh:
-        known.update(ledger.skus_by_code(work.conn, fresh))
-    ids = {str(code): sku.sku_id for code, sku in known.items()}
-    listings.catalogue(work.conn, fact.account, fact.listings, skus=ids, now=fact.started_at)
-    if fact.finished:
-        listings.vanish(work.conn, fact.account, before=fact.started_at, now=work.now)
-    found = work.keep(listings.by_remote(work.conn, fact.account, {info.ref.remote_id for info in fact.listings}))
-    for listing in found:
-        _place(work, listing, rules)
-    apply_mapped(work, fact.account, {info.ref.remote_id for info in fact.listings}, titles)
-
-
-def _place(work: Work, listing: Listing, rules: Rules | None) -> None:
-    place = None if rules is None else rules.location_map.get(listing.ref.remote_location)
-    moved = place is not None and listing.location != place
-    if place is not None and moved:
-        listing.location = place
-    refused, listing.parked = bool(listing.parked), ""
-    if moved or refused or listing.target is None:
-        _touch_sku(work, listing)
-        work.stir(listing)
+            before = expected, expected
+            drifting.note(work, rules, listing, seen=listing.base.value, before=before, since=since, counted=counted)

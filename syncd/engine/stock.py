@@ -309,14 +309,25 @@ def _policies(work: Work, fact: PolicyFact) -> None:
     load_policies(work, ids)
     for row in fact.rows:
         sku_id, changes = known[row.sku].sku_id, {name: getattr(row, name) for name in FIELDS}
-        if row.season and row.since is not None and row.until is not None:
-            _set_season(work, sku_id, row, changes)
+        if row.season:
+            _set_season(work, sku_id, _dated(work, sku_id, row), changes)
             continue
         policy = PolicyRow(sku_id=sku_id, account=row.account or "", **changes)
         work.policies.setdefault(sku_id, {})[policy.account] = policy
         work.policy_rows.append(policy.model_dump())
     for sku_id in ids:
         work.touch(sku_id)
+
+
+def _dated(work: Work, sku_id: SkuId, row: PolicyFactRow) -> PolicyFactRow:
+    """Return a row with its dates; one that only has the name of a season is of that which is there."""
+    if row.since is not None:
+        return row
+    accounts = (row.account,) if row.account else ()
+    for season in work.seasons.get(sku_id, ()):
+        if (season.name, season.accounts) == (row.season, accounts):
+            return replace(row, since=season.since, until=season.until)
+    raise Refused(f"{row.sku} has no season {row.season} {f'on {row.account}' if row.account else 'for all channels'}")
 
 
 def _set_season(work: Work, sku_id: SkuId, row: PolicyFactRow, changes: Mapping[str, Any]) -> None:
@@ -345,7 +356,11 @@ def _wrong_policy(row: Any) -> str:
         return "loss and purchase_limit are at least 1"
     if row.exposure is not None and row.exposure not in set(Exposure):
         return f"exposure is one of {', '.join(Exposure)}"
-    dated = (row.since, row.until)
-    if bool(row.season) != all(at is not None for at in dated) or (row.season and row.until <= row.since):
-        return "a season has a name, a begin and a later end"
-    return ""
+    return "" if _is_dated_well(row) else "a season has a name, a begin and a later end; its name alone takes it away"
+
+
+def _is_dated_well(row: Any) -> bool:
+    """Say whether a row has all that a season has, or nothing of it, or only the name of one that is taken away."""
+    if row.since is None and row.until is None:
+        return not row.season or all(getattr(row, name) is None for name in FIELDS)
+    return bool(row.season) and row.since is not None and row.until is not None and row.until > row.since

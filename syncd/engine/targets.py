@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from syncd.core.allocate import Stand, allot
-from syncd.core.exposure import Exposure
+from syncd.core.exposure import Exposure, among, kept_back
 from syncd.core.facts import AccountState
 from syncd.core.shown import Range
 from syncd.core.terms import AccountId, SkuId
@@ -68,14 +68,18 @@ def slots_in(work: Work, sku_id: SkuId, groups: Groups, rooms: Rooms) -> list[Sl
     """Return the slots of a SKU: accounts with listings that may be written."""
     if not _is_open(work, sku_id):
         return []
-    slots = []
+    usable: dict[AccountId, tuple[Rules, list[Listing]]] = {}
     for account, group in groups.items():
         rules = work.house.rules.get(account)
-        usable = [] if rules is None else usable_in(group, rules)
-        if rules is not None and usable:
-            policy = policy_of(work, sku_id, account)
-            slots.append(slot_of(work, sku_id, rules=rules, policy=policy, group=usable, rooms=rooms))
-    return slots
+        mine = [] if rules is None else usable_in(group, rules)
+        if rules is not None and mine:
+            usable[account] = rules, mine
+    return [
+        slot_of(
+            work, sku_id, rules=rules, policy=among(policy_of(work, sku_id, account), usable), group=mine, rooms=rooms
+        )
+        for account, (rules, mine) in usable.items()
+    ]
 
 
 def _is_open(work: Work, sku_id: SkuId) -> bool:
@@ -138,21 +142,22 @@ def _allotments(work: Work, sku_id: SkuId, slots: Sequence[Slot], rooms: Rooms) 
     ranges = _ranges(work, every)
     _claim(work, [listing for _, listing in every], ranges)
     weights = work.house.outlook.book.shares(sku_id, [slot.account for slot in slots])
+    everywhere = tuple(sorted({place for slot in slots for place in slot.where}))
+    own = forecast(work, sku_id).own if work.kits else 1.0
+    there = [rooms.at(sku_id, everywhere, slot.policy, slot.account) for slot in slots]
     stands = [
         Stand(
             weight=weight / len(slot.listings),
             shows=max(0, ranges[listing.id].high),
             most=min(slot.most, max(0, rooms.at(sku_id, places_of(listing, slot), slot.policy, listing.account))),
+            room=int((units - kept_back(units, slot.policy, account=slot.account)) * own),
             fixed=_is_fixed(work, slot),
             costly=slot.rules.absolute,
         )
-        for slot, weight in zip(slots, weights, strict=True)
+        for slot, weight, units in zip(slots, weights, there, strict=True)
         for listing in slot.listings
     ]
-    everywhere = tuple(sorted({place for slot in slots for place in slot.where}))
-    units = max(rooms.at(sku_id, everywhere, slot.policy, slot.account) for slot in slots)
-    if work.kits:
-        units = int(units * forecast(work, sku_id).own)
+    units = int(max(there) * own)
     parts = allot(units, stands)
     return {listing.id: part for (_, listing), part in zip(every, parts, strict=True)}
 

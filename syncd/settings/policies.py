@@ -44,7 +44,7 @@ class PolicyDefaults:
     """The most that a channel shows. Left out: no cap."""
 
     priority: str = ""
-    """Channel that alone shows the last `priority_units` of a SKU. Empty: none."""
+    """Channel that alone shows the last `priority_units` of the SKUs that it sells. Empty: none."""
 
     priority_units: Units = 0
     """How many units only the channel `priority` shows."""

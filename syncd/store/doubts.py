@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, and_, func, select, update
 
@@ -14,6 +14,11 @@ from syncd.store.statements import Among, change, listed, new_id, table
 
 _SUSPECT = table(SuspectRow)
 _DRIFT = table(DriftRow)
+
+PENDING: Final = "pending"
+ENFORCED: Final = "enforced"
+PAUSED: Final = "paused"
+"""It may have been changed while nothing was written there."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,20 +71,27 @@ def add_drift(conn: Connection, values: Mapping[str, Any]) -> int:
 def explain_drift(conn: Connection, listing_id: int, *, since: Instant, now: Instant) -> int:
     """Note that a restore told of later explains foreign changes of a listing; return how many."""
     c = _DRIFT.c
-    mine = and_(c.listing_id == listing_id, c.state.in_(("pending", "enforced")), c.at >= since)
+    mine = and_(c.listing_id == listing_id, c.state.in_((PENDING, ENFORCED, PAUSED)), c.at >= since)
     return conn.execute(update(_DRIFT).where(mine).values(state="explained", ended_at=now)).rowcount
 
 
-def drifts_between(conn: Connection, account: AccountId, since: Instant, until: Instant) -> int:
-    """Return how many changes by somebody else were seen on an account in that time that no order explains."""
+def drifts_between(
+    conn: Connection,
+    account: AccountId,
+    since: Instant,
+    until: Instant,
+    *,
+    states: Collection[str] = (PENDING, ENFORCED),
+) -> int:
+    """Return how many changes by somebody else in these states were seen on an account in that time."""
     query = select(func.count()).where(_DRIFT.c.account == account, _DRIFT.c.at >= since)
-    open_ = (_DRIFT.c.at <= until, _DRIFT.c.state.in_(("pending", "enforced")))
+    open_ = (_DRIFT.c.at <= until, _DRIFT.c.state.in_(list(states)))
     return int(conn.execute(query.where(*open_)).scalar_one())
 
 
 def pending_drift(conn: Connection, ids: Collection[int] = ()) -> list[Any]:
     """Return drifts that wait for a person: all, or those with these ids."""
-    query = select(_DRIFT).where(_DRIFT.c.state == "pending").order_by(_DRIFT.c.id)
+    query = select(_DRIFT).where(_DRIFT.c.state == PENDING).order_by(_DRIFT.c.id)
     return list(conn.execute(query.where(_DRIFT.c.id.in_(list(ids))) if ids else query))
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.core.exposure import NORMAL_ABOVE, Policy, decay, margin, overlay, pool_target
+from syncd.core.exposure import NORMAL_ABOVE, Policy, among, decay, kept_back, margin, overlay, pool_target
 from syncd.core.facts import PolicyRow
 from syncd.core.terms import Sku
 
@@ -37,6 +37,19 @@ from syncd.core.terms import Sku
 def test_pool_target(available: int, policy: Policy, expected: int) -> None:
     """A listing shows what is available less the larger safety stock, at most its cap, at least zero."""
     assert pool_target(available, policy) == expected
+
+
+@pytest.mark.parametrize(("account", "sellers", "expected"), [("one", ["one", "two"], 3), ("two", ["one", "two"], 2)])
+def test_the_last_units_are_left_to_who_has_priority(account: str, sellers: list[str], expected: int) -> None:
+    """A listing leaves the larger of the safety stock and the units of the account that has priority."""
+    policy = Policy(safety_stock=2, priority="two", priority_units=3)
+    assert kept_back(10, among(policy, sellers), account=account) == expected
+
+
+def test_who_does_not_sell_it_has_no_priority() -> None:
+    """A priority of an account that does not sell the SKU holds nothing back, and no priority is as it was."""
+    assert kept_back(10, among(Policy(priority="two", priority_units=3), ["one"]), account="one") == 0
+    assert among(Policy(cap=4), ["one"]) == Policy(cap=4)
 
 
 def row(**fields: int | None) -> PolicyRow:

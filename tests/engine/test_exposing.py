@@ -277,6 +277,21 @@ def test_a_fall_that_waits_is_due_since_it_was_first(tell: Callable[..., Any]) -
     tell(story, exposure="pool")
 
 
+def test_a_limit_that_comes_near_is_felt_at_once(tell: Callable[..., Any]) -> None:
+    """Where an oversold unit became much dearer, listings show less within a minute."""
+
+    async def story(world: World) -> None:
+        await learn(world, lines=40)
+        await world.count(a_1=40 + 4)
+        await asyncio.sleep(120)
+        before = sum(shown(world).values())
+        world.plant.house.cautions.update({AccountId(name): 100.0 for name in world.doubles})
+        await asyncio.sleep(60)
+        assert sum(shown(world).values()) < before
+
+    tell(story, policy={"loss": 5})
+
+
 def test_a_clock_that_jumps_does_no_harm(tell: Callable[..., Any]) -> None:
     """An order from the future and one from long ago are learned as orders of now."""
 

@@ -179,7 +179,7 @@ def test_many_hand_edits_wait_for_a_person(tell: Callable[..., Any]) -> None:
     """More hand edits than the brake allows are held as drift, with an alert that names the cause."""
 
     async def story(world: World) -> None:
-        object.__setattr__(world.plant.house, "brake", BrakeRule(minimum=1, share=0.2))
+        object.__setattr__(world.plant.house, "brake", BrakeRule(minimum=1, share=0.2, factor=1.1))
         put(world.doubles["one"], 10)
         await doubted(world)
         await asyncio.sleep(40)
