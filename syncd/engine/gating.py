@@ -10,6 +10,7 @@ from syncd.core.plan import Send
 from syncd.core.shown import Range
 from syncd.core.terms import UNPLACED, AccountId, Instant, SkuId
 from syncd.engine.belief import range_of
+from syncd.engine.divided import allots
 from syncd.engine.rooms import Places, Rooms, available_at, coming, load_policies, policy_of
 from syncd.engine.rules import Rules
 from syncd.engine.work import Work
@@ -41,7 +42,8 @@ class Gate:
         parts = work.kits.get(listing.sku_id) or ((listing.sku_id, 1),)
         found: list[int] = []
         waits: list[Instant] = []
-        for part, units in parts:
+        # Units of which nobody has a part of its own are promised to nobody: they bound no allotment.
+        for part, units in [(part, units) for part, units in parts if self._divides(part)] or parts:
             others = [(x, n) for x, n in self._of(part) if x.id != listing.id and self._meets(x, listing)]
             for other, _ in others:
                 waits += self._wait(other)
@@ -99,6 +101,12 @@ class Gate:
             self._sharing[part] = [(x, n) for x, n in mine if x.managed and not x.vanished]
         return self._sharing[part]
 
+    def _divides(self, part: SkuId) -> bool:
+        """Say whether a listing that sells a SKU has an allotment by its own policy."""
+        mine = [x for x, _ in self._of(part)]
+        load_policies(self._work, {x.sku_id for x in mine if x.sku_id is not None})
+        return any(allots(self._work, x) for x in mine)
+
     def _meets(self, other: Listing, listing: Listing) -> bool:
         """Say whether two listings sell from a common place."""
         theirs, mine = (self._work.house.rules.get(x.account) for x in (other, listing))
@@ -117,7 +125,7 @@ class Gate:
             else:
                 effects = history.effects(work.conn, [listing.id]).get(listing.id, ())
                 writes = history.open_writes(work.conn, [listing.id]).get(listing.id, ())
-                shown = range_of(listing, rules, effects, writes)
+                shown = range_of(listing, rules, effects, writes, now=work.now)
                 self._standing[listing.id] = 0 if shown is None else standing_of(shown, writes, work.now)
         return self._standing[listing.id]
 

@@ -24,6 +24,7 @@ from syncd.core.ledger import MovementKind, Posting
 from syncd.core.season import Season
 from syncd.core.terms import AccountId, Sku, SkuId
 from syncd.engine import drifting
+from syncd.engine.divided import parts_of_kits
 from syncd.engine.orders import apply_mapped
 from syncd.engine.rooms import load_policies
 from syncd.engine.work import CameIn, Work
@@ -307,15 +308,19 @@ def _policies(work: Work, fact: PolicyFact) -> None:
     _check_rows(fact.rows, wrong=_wrong_policy)
     ids = [sku.sku_id for sku in known.values()]
     load_policies(work, ids)
+    touched = set(ids)
     for row in fact.rows:
         sku_id, changes = known[row.sku].sku_id, {name: getattr(row, name) for name in FIELDS}
+        if row.exposure is not None or any(x.exposure for x in work.policies.get(sku_id, {}).values()):
+            work.load_skus((sku_id,))
+            touched |= parts_of_kits(work, (sku_id,))
         if row.season:
             _set_season(work, sku_id, _dated(work, sku_id, row), changes)
             continue
         policy = PolicyRow(sku_id=sku_id, account=row.account or "", **changes)
         work.policies.setdefault(sku_id, {})[policy.account] = policy
         work.policy_rows.append(policy.model_dump())
-    for sku_id in ids:
+    for sku_id in touched:
         work.touch(sku_id)
 
 

@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from syncd.core.allocate import Stand, allot
-from syncd.core.exposure import Exposure, among, kept_back
+from syncd.core.exposure import among, kept_back
 from syncd.core.facts import AccountState
 from syncd.core.shown import Range
 from syncd.core.terms import AccountId, SkuId
 from syncd.engine.adopting import ended_by_fall
 from syncd.engine.belief import range_of
+from syncd.engine.divided import divided
 from syncd.engine.rooms import Places, Rooms, load_policies, policy_of
 from syncd.engine.rules import Rules
 from syncd.engine.showings import show_beside
@@ -40,16 +41,15 @@ def retarget(work: Work) -> None:
     for listing in work.listings.values():
         if listing.sku_id in affected:
             by_sku[listing.sku_id][listing.account].append(listing)
-    rooms = Rooms(work)
+    rooms, allotted = Rooms(work), divided(work, affected)
     for sku_id, groups in by_sku.items():
-        _aim(work, sku_id, groups, rooms)
+        _aim(work, sku_id, groups, rooms, allotted=sku_id in allotted)
 
 
-def _aim(work: Work, sku_id: SkuId, groups: Groups, rooms: Rooms) -> None:
+def _aim(work: Work, sku_id: SkuId, groups: Groups, rooms: Rooms, *, allotted: bool) -> None:
     aims: dict[int, int] = {}
     slots = slots_in(work, sku_id, groups, rooms)
-    allotted = any(slot.policy.exposure is Exposure.ALLOTMENT for slot in slots)
-    if allotted:
+    if allotted and slots:
         aims = _allotments(work, sku_id, slots, rooms)
     elif slots:
         limits = adaptive(work, sku_id, slots)
@@ -175,7 +175,8 @@ def _ranges(work: Work, every: Iterable[tuple[Slot, Listing]]) -> dict[int, Rang
     writes = history.open_writes(work.conn, list(rules))
     found = {}
     for number, rule in rules.items():
-        shown = range_of(work.listings[number], rule, effects.get(number, ()), writes.get(number, ()))
+        mine, open_ = effects.get(number, ()), writes.get(number, ())
+        shown = range_of(work.listings[number], rule, mine, open_, now=work.now)
         found[number] = Range(low=0, high=0, likely=0) if shown is None else shown
     return found
 

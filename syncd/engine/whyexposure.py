@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from syncd.core.exposure import Exposure
 from syncd.core.season import in_force
 from syncd.core.terms import AccountId, SkuId
+from syncd.engine.divided import divided
 from syncd.engine.gating import Gate
 from syncd.engine.rooms import Rooms
 from syncd.engine.rules import Rules
@@ -28,7 +29,7 @@ def told_exposure(work: Work, sku_id: SkuId, listing: Listing, rules: Rules) -> 
         return None
     slot, known = slots[mine], forecast(work, sku_id)
     shares = work.house.outlook.book.shares(sku_id, [x.account for x in slots])
-    allotted = any(x.policy.exposure is Exposure.ALLOTMENT for x in slots)
+    allotted = sku_id in divided(work, (sku_id,))
     limits = () if allotted else adaptive(work, sku_id, slots).get(mine, ())
     page = 0 if slot.parts else [x.id for x in slot.listings].index(listing.id)
     gate = Gate(work)

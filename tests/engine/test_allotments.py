@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from syncd.core.facts import PolicyFact, PolicyRow
+from syncd.core.facts import PolicyFact, PolicyRow, SkuFact, SkuRow
 from syncd.core.terms import AccountId, Sku
 from syncd.sdk.channel import WriteMode
 from syncd.settings import PolicyDefaults
@@ -146,3 +146,49 @@ def test_preorders_of_one_channel_hide_nothing_on_the_others(quick_path: Path) -
         assert "oversell" not in {one.kind for one in await world.plant.store.read(standing)}
 
     play(quick_path, story)
+
+
+@pytest.mark.parametrize("divided", ["A-1", "KIT"])
+def test_an_allotment_of_a_kit_or_its_component_is_one_of_both(quick_path: Path, divided: str) -> None:
+    """Where a kit or what it is made of has allotments both have: a burst sells no unit twice."""
+
+    async def story(world: World) -> None:
+        await world.say(SkuFact(rows=(SkuRow(sku=Sku("KIT"), components=((Sku("A-1"), 2),)),)))
+        await world.count(a_1=20)
+        await world.go()
+        await asyncio.sleep(120)
+        assert shown(world, "KIT") == dict.fromkeys(NAMES, 10)
+        await set_policy(world, divided, exposure="allotment")
+        assert sum(shown(world).values()) > 0
+        assert sum(shown(world, "KIT").values()) > 0
+        assert burst(world) + 2 * burst(world, "KIT") <= 20
+        await asyncio.sleep(300)
+        assert (await world.shelf("A-1")).available >= 0
+        await set_policy(world, divided, exposure=None)
+        await world.count(a_1=60)
+        await asyncio.sleep(120)
+        left = (await world.shelf("A-1")).available
+        assert shown(world) == dict.fromkeys(NAMES, left)
+
+    play(quick_path, story, exposure="pool", skus=("A-1", "KIT"))
+
+
+def test_other_units_of_an_allotted_kit_are_not_divided(quick_path: Path) -> None:
+    """A kit that has allotments because of one component is not held back by another one that all show."""
+
+    async def story(world: World) -> None:
+        rows = (
+            SkuRow(sku=Sku("KIT"), components=((Sku("A-1"), 1), (Sku("B-1"), 1))),
+            SkuRow(sku=Sku("SET"), components=((Sku("B-1"), 3),)),
+        )
+        await world.say(SkuFact(rows=rows))
+        await world.count(a_1=30, b_1=30)
+        await world.go()
+        await set_policy(world, "SET", exposure="allotment")
+        assert shown(world) == dict.fromkeys(NAMES, 30)
+        assert 0 < sum(shown(world, "KIT").values()) <= 30
+        assert sum(shown(world, "SET").values()) > 0
+        units = sum(shown(world, "KIT").values()) + 3 * sum(shown(world, "SET").values())
+        assert units + sum(shown(world, "B-1").values()) <= 30
+
+    play(quick_path, story, exposure="pool", skus=("A-1", "KIT", "B-1", "SET"))
