@@ -55,11 +55,12 @@ class OfferView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreventionView:
-    """The rule that would have helped: its `lesson` (`core.incidents.Lesson`), where it is set, the least value."""
+    """The rule that would have helped: its `lesson` (`core.incidents.Lesson`), where and for what, the least value."""
 
     lesson: str
     account: str
     value: int
+    sku: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +161,8 @@ def _view(row: RowMapping) -> IncidentView:
             for one in record.alternatives
         ),
         prevention=tuple(
-            PreventionView(lesson=one.lesson.value, account=one.account, value=one.value) for one in record.prevention
+            PreventionView(lesson=one.lesson.value, account=one.account, value=one.value, sku=one.sku or row["code"])
+            for one in record.prevention
         ),
     )
 
