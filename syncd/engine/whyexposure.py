@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from syncd.core.exposure import Exposure
+from syncd.core.exposure import Exposure, pool_target
 from syncd.core.season import in_force
 from syncd.core.terms import AccountId, SkuId
 from syncd.engine.divided import divided
 from syncd.engine.gating import Gate
-from syncd.engine.rooms import Rooms
+from syncd.engine.rooms import Rooms, policy_of
+from syncd.engine.rules import Rules
 from syncd.engine.slots import Slot, adaptive, forecast, loss_of
 from syncd.engine.targets import slots_in
-from syncd.engine.whys import Exposed, Late
+from syncd.engine.whys import Aim, Exposed, Late, Setting
 from syncd.engine.work import Work
 from syncd.store.listings import Listing
 
@@ -45,6 +46,33 @@ def surroundings(work: Work, sku_id: SkuId, listing: Listing) -> Surroundings | 
         if listing.id in {x.id for x in slot.listings}:
             return Surroundings(slots=slots, mine=mine)
     return None
+
+
+def told_aim(work: Work, listing: Listing, rules: Rules, *, policy: tuple[Setting, ...]) -> Aim:
+    """Return how the target of a mapped listing comes about; `policy` is told with it."""
+    assert listing.sku_id is not None, "only a mapped listing has a target"  # noqa: S101  (our own invariant)
+    sku_id, around, split = listing.sku_id, surroundings(work, listing.sku_id, listing), 0
+    where = (listing.location,) if listing.location else rules.locations
+    counted = policy_of(work, sku_id, rules.account)
+    if around is not None:
+        # Places whose number is one are told together: they have one safety stock and one limit.
+        where, counted = around.slot.where, around.slot.policy
+        if around.slot.parts:
+            split = sum(x.target or 0 for x in around.slot.listings if x.id != listing.id)
+    available = Rooms(work).at(sku_id, where, counted, rules.account)
+    capless = pool_target(available, replace(counted, cap=None, share=None), account=rules.account)
+    pool = rules.within(pool_target(available, counted, account=rules.account))
+    return Aim(
+        locations=tuple(where),
+        available=available,
+        policy=policy,
+        exposure=None if around is None else told_exposure(work, sku_id, listing, around),
+        kept_back=max(0, available) - capless,
+        capped=capless - pool,
+        elsewhere=0 if listing.target is None else pool - split - listing.target,
+        split=split,
+        target=listing.target,
+    )
 
 
 def told_exposure(work: Work, sku_id: SkuId, listing: Listing, around: Surroundings) -> Exposed:
