@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from syncd.core.exposure import Exposure
+from syncd.core.lag import KNOWLEDGE, Stage
 from syncd.core.season import in_force
 from syncd.core.terms import AccountId, SkuId
 from syncd.engine.divided import divided
@@ -19,6 +20,8 @@ from syncd.engine.work import Work
 from syncd.store.listings import Listing
 
 DAY_S = 86_400
+SHARE = 0.9
+"""Measured lags are told as so many sales and falls stay within, as they are reckoned with."""
 
 
 def told_exposure(work: Work, sku_id: SkuId, listing: Listing, rules: Rules) -> Exposed | None:
@@ -57,6 +60,7 @@ def _slots(work: Work, sku_id: SkuId) -> list[Slot]:
 
 
 def _lags(work: Work, slots: list[Slot]) -> Iterator[Late]:
+    lags = work.house.lags
     for account in sorted({slot.account for slot in slots}):
         lag = work.house.outlook.lag(account)
         yield Late(
@@ -65,6 +69,8 @@ def _lags(work: Work, slots: list[Slot]) -> Iterator[Late]:
             visible_s=lag.visible_s,
             heard_by=lag.heard_by.value,
             visible_by=lag.visible_by.value,
+            heard_measured_s=lags.measured_s(account, KNOWLEDGE, SHARE),
+            visible_measured_s=lags.measured_s(account, (Stage.FALL,), SHARE),
         )
 
 
