@@ -274,15 +274,10 @@ def _cause_of(received: Received) -> str:
 
 def hold_back(conn: Connection, trip: Trip, *, cause: str, inbox_id: int, now: Instant) -> int:
     """Note what the brake holds and raise the alert; return its number."""
-    told: dict[str, str | int] = {
-        "cause": cause,
-        "to_zero": trip.to_zero,
-        "raised": trip.raised,
-        "listings": trip.listings,
-    }
-    brake_id = accounts.hold(conn, {**told, "inbox_id": inbox_id, "at": now})
+    told = {"to_zero": trip.to_zero, "raised": trip.raised, "listings": trip.listings}
+    brake_id = accounts.hold(conn, {**told, "cause": cause, "inbox_id": inbox_id, "at": now})
     work = Work(conn, house=House(), now=now)
-    work.alarm("brake", str(brake_id), **told)
+    work.alarm("brake", str(brake_id), cause=cause, **told)
     work.flush()
     _log.warning("brake.held", brake_id=brake_id, cause=cause, to_zero=trip.to_zero, raised=trip.raised)
     return brake_id

@@ -247,7 +247,7 @@ class Dispatch:
         work.load_claims(ids)
         for listing in found:
             mine, unsettled = effects.get(listing.id, ()), open_.get(listing.id, ())
-            shown = range_of(listing, rules, mine, unsettled)
+            shown = range_of(listing, rules, mine, unsettled, now=now)
             allotted = listing.id in work.claims and listing.sku_id is not None
             limit = gate.ceiling(listing, rules) if allotted else None
             step = decide(

@@ -76,7 +76,7 @@ def _waits(work: Work, rules: Rules) -> bool:
     known = work.accounts.get(rules.account)
     if known is None or known.state is not AccountState.LIVE or known.first_live_at is None:
         return False
-    return work.now < known.first_live_at + rules.hand_edit_us
+    return rules.hand_edit_us > 0 and work.now < known.first_live_at + rules.hand_edit_us
 
 
 def end(work: Work, rows: Collection[Any], *, state: str, actor: str) -> None:

@@ -125,7 +125,7 @@ class Gate:
             else:
                 effects = history.effects(work.conn, [listing.id]).get(listing.id, ())
                 writes = history.open_writes(work.conn, [listing.id]).get(listing.id, ())
-                shown = range_of(listing, rules, effects, writes)
+                shown = range_of(listing, rules, effects, writes, now=work.now)
                 self._standing[listing.id] = 0 if shown is None else standing_of(shown, writes, work.now)
         return self._standing[listing.id]
 

@@ -18,8 +18,9 @@ from syncd.engine.belief import history_of
 from syncd.engine.gating import note_end, note_reading
 from syncd.engine.orders import lift
 from syncd.engine.rules import Rules
-from syncd.engine.work import Answer, Work
-from syncd.store import accounts, doubts, history, listings
+from syncd.engine.work import Answer, Hint, Work
+from syncd.store import accounts, alerts, doubts, history, listings
+from syncd.store.alerts import Alert
 from syncd.store.doubts import Suspect
 from syncd.store.history import NewEffect, Sent
 from syncd.store.listings import Listing
@@ -57,14 +58,17 @@ def take_seen(work: Work, fact: SeenFact) -> None:
         if listing.base is None:
             work.rebase(listing, Base(value=seen.quantity, since=at.earliest, until=seen.answered_at))
             continue
-        told = history_of(listing.base, rules, effects.get(listing.id, ()), writes.get(listing.id, ()))
+        ahead = work.is_ahead(listing.base.until)
+        changes, open_ = effects.get(listing.id, ()), writes.get(listing.id, ())
+        told = history_of(listing.base, rules, changes, open_, at=at, ahead=ahead)
+        if ahead:
+            history.forget_ahead(work.conn, listing.id, after=work.now)
         reading = shown.judge(told, value=seen.quantity, at=at)
         if reading is not None:
             claim = work.claims.get(listing.id)
             if claim is not None:
-                open_ = writes.get(listing.id, ())
                 note_reading(claim, shown.shown(told), open_, value=seen.quantity, until=seen.answered_at)
-            clear = not (listing.in_flight or writes.get(listing.id))
+            clear = not (listing.in_flight or open_)
             _take_reading(work, rules, listing, reading, clear=clear)
 
 
@@ -289,6 +293,9 @@ def _delta(work: Work, write: Sent, span: Span, *, maybe: bool) -> None:
 def take_scan(work: Work, fact: ScanFact) -> None:
     """Move the order feed on; suspect sales that it has passed are let go."""
     before = accounts.feed(work.conn, fact.account, accounts.ORDERS)
+    if before is not None and before.scanned_at is not None and work.is_ahead(before.scanned_at):
+        _clock_went_back(work, fact.account, by_us=before.scanned_at - work.now)
+        before = replace(before, complete_until=None, scanned_at=None)
     complete = None if before is None else before.complete_until
     if fact.finished:
         complete = max(complete or 0, _passed(work, fact))
@@ -298,6 +305,18 @@ def take_scan(work: Work, fact: ScanFact) -> None:
     if complete is not None and fact.finished:
         _release_suspects(work, fact.account, complete)
         _notice_second_writer(work, fact.account, complete)
+
+
+def _clock_went_back(work: Work, account: AccountId, *, by_us: int) -> None:
+    """Forget how far the feed was known, which lies ahead, and date open suspect sales by the clock as it is now."""
+    for suspect in doubts.suspects(work.conn, account):
+        if work.is_ahead(suspect.until):
+            doubts.date_suspect(work.conn, suspect.id, since=suspect.since - by_us, until=suspect.until - by_us)
+    minutes = round(by_us / 60 / SECOND_US)
+    text = f"account {account}, at least {minutes} minutes"
+    told = Alert(kind="clock", key=account, text=text, values={"account": account, "minutes": minutes})
+    alerts.tell(work.conn, told, now=work.now)
+    work.hints.add((AccountId(""), Hint.TELL))
 
 
 def _passed(work: Work, fact: ScanFact) -> Instant:

@@ -317,7 +317,8 @@ def _takes(order: OrderSnapshot, line: OrderLine, take: Span, before: int) -> It
 def _note(work: Work, rules: Rules, listing: Listing, name: str, *, units: int, span: Span, maybe: bool) -> None:
     effect = Effect(quantity=units, span=_widened(span, rules), maybe=maybe)
     # A restore is kept also when it is over: it may have been kept as one that never ends.
-    if units < 0 and listing.base is not None and spent(effect, listing.base):
+    base = listing.base
+    if units < 0 and base is not None and spent(effect, base) and not work.is_ahead(base.until):
         return
     work.effects.append(NewEffect(listing_id=listing.id, reference=name, effect=effect))
     work.stir(listing)

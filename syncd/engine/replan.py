@@ -68,7 +68,7 @@ def judge(work: Work) -> None:
         if not mine and not open_ and not allotted and _certain(listing, rules):
             _queue_certain(work, listing)
             continue
-        found = range_of(listing, rules, mine, open_)
+        found = range_of(listing, rules, mine, open_, now=work.now)
         listing.low, listing.high = (None, None) if found is None else (found.low, found.high)
         mark = watermark(work, listing.account, marks) if rules.absolute else None
         limit = gate.ceiling(listing, rules) if allotted else None

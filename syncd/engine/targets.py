@@ -175,7 +175,8 @@ def _ranges(work: Work, every: Iterable[tuple[Slot, Listing]]) -> dict[int, Rang
     writes = history.open_writes(work.conn, list(rules))
     found = {}
     for number, rule in rules.items():
-        shown = range_of(work.listings[number], rule, effects.get(number, ()), writes.get(number, ()))
+        mine, open_ = effects.get(number, ()), writes.get(number, ())
+        shown = range_of(work.listings[number], rule, mine, open_, now=work.now)
         found[number] = Range(low=0, high=0, likely=0) if shown is None else shown
     return found
 

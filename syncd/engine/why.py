@@ -194,7 +194,7 @@ class _Trial:
     def _one(self, listing: Listing, rules: Rules, facts: tuple[list[Effect], list[Unsettled]]) -> ListingWhy:
         work, now = self.work, self.work.now
         before, lane, due_at = work.targets_before[listing.id], listing.lane, listing.due_at
-        found = range_of(listing, rules, *facts)
+        found = range_of(listing, rules, *facts, now=now)
         listing.low, listing.high = (None, None) if found is None else (found.low, found.high)
         mark = watermark(work, listing.account, {}) if rules.absolute else None
         allotted = listing.id in work.claims and listing.sku_id is not None

@@ -33,6 +33,7 @@ KINDS: Final = frozenset(
         "no_ship_date",
         "notice",
         "disk",
+        "clock",
         "oversell",
         "overdue",
         "drift",

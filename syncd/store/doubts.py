@@ -58,6 +58,11 @@ def save_suspects(conn: Connection, changed: Iterable[Suspect], *, now: Instant)
         change(conn, SuspectRow, "id", rows)
 
 
+def date_suspect(conn: Connection, suspect_id: int, *, since: Instant, until: Instant) -> None:
+    """Set the span of a suspect sale."""
+    change(conn, SuspectRow, "id", [{"k": suspect_id, "v_since": since, "v_until": until}])
+
+
 def add_drift(conn: Connection, values: Mapping[str, Any]) -> int:
     """Note that somebody else changed a number; return its id."""
     return new_id(conn, DriftRow, values)
