@@ -79,7 +79,7 @@ def _listing(terminal: Terminal, one: Mapping[str, Any]) -> Iterator[str]:
 
 def _aim(terminal: Terminal, aim: Mapping[str, Any]) -> Iterator[str]:
     steps = [terminal.say("why.available", units=aim["available"], places=", ".join(aim["locations"]))]
-    less = [what for what in ("kept_back", "capped", "elsewhere") if aim[what]]
+    less = [what for what in ("kept_back", "capped", "elsewhere", "split") if aim[what]]
     steps += [terminal.say(f"why.{what}", units=aim[what]) for what in less]
     target = "-" if aim["target"] is None else aim["target"]
     yield terminal.say("why.steps", steps=" ".join(steps), target=target)

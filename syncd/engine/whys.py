@@ -80,7 +80,8 @@ class Aim:
     """How a target comes about.
 
     `available` at `locations` (and what no channel placed), less `kept_back`, less `capped`, less `elsewhere` (units
-    that other listings of the SKU get, or that another part of the rule keeps) is `target`. `target` is None while
+    that other listings of the SKU get, or that another part of the rule keeps), less `split` is `target`. One number
+    of several locations is reckoned as a whole: `split` of it is shown at the other ones. `target` is None while
     nothing may be written; then the other numbers say what would count.
     """
 
@@ -91,6 +92,7 @@ class Aim:
     kept_back: int
     capped: int
     elsewhere: int
+    split: int
     target: int | None
 
 
