@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
-from syncd.core.exposure import FIELDS, Exposure, Policy, decay, pool_target
+from syncd.core.exposure import FIELDS, Exposure, decay
 from syncd.core.facts import AccountState
 from syncd.core.plan import decide
 from syncd.core.season import in_force
@@ -22,12 +22,11 @@ from syncd.engine.belief import range_of, watermark
 from syncd.engine.channels import Account, Roster
 from syncd.engine.gating import Gate
 from syncd.engine.replan import MARGIN_QUANTILE, judge, margin_of, view_of
-from syncd.engine.rooms import Rooms, available_at, policy_of
+from syncd.engine.rooms import available_at, policy_of
 from syncd.engine.rules import House, Rules
 from syncd.engine.targets import retarget
-from syncd.engine.whyexposure import told_exposure
+from syncd.engine.whyexposure import told_aim
 from syncd.engine.whys import (
-    Aim,
     Belief,
     Change,
     Doubt,
@@ -218,7 +217,7 @@ class _Trial:
             due_at=moment_or_none(due_at),
             in_flight=listing.in_flight,
             attempts=listing.attempts,
-            aim=self._aim(listing, rules),
+            aim=told_aim(self.work, listing, rules, policy=tuple(self._settings(rules.account))),
             belief=_belief(listing, found, *facts),
             margin=_margin(listing, rules, mark, now) if rules.absolute else None,
             next=follows,
@@ -226,24 +225,8 @@ class _Trial:
             renewing=differs,
         )
 
-    def _aim(self, listing: Listing, rules: Rules) -> Aim:
-        where = (listing.location,) if listing.location else rules.locations
-        policy = policy_of(self.work, self.sku_id, rules.account)
-        available = Rooms(self.work).at(self.sku_id, where, policy, rules.account)
-        capless = pool_target(available, replace(policy, cap=None, share=None), account=rules.account)
-        pool = rules.within(pool_target(available, policy, account=rules.account))
-        return Aim(
-            locations=tuple(where),
-            available=available,
-            policy=tuple(self._settings(policy, rules.account)),
-            exposure=told_exposure(self.work, self.sku_id, listing, rules),
-            kept_back=max(0, available) - capless,
-            capped=capless - pool,
-            elsewhere=0 if listing.target is None else pool - listing.target,
-            target=listing.target,
-        )
-
-    def _settings(self, policy: Policy, name: AccountId) -> Iterator[Setting]:
+    def _settings(self, name: AccountId) -> Iterator[Setting]:
+        policy = policy_of(self.work, self.sku_id, name)
         rows = self.work.policies.get(self.sku_id) or {}
         account, now = self.roster.get(name), self.work.now
         holders: list[tuple[str, object]] = [
