@@ -111,6 +111,10 @@ def _exposure(terminal: Terminal, found: Mapping[str, Any]) -> Iterator[str]:
             visible=span(lag["visible_s"]),
             visible_by=terminal.say(f"lag_ground.{lag['visible_by']}"),
         )
+        measured = lag["heard_measured_s"], lag["visible_measured_s"]
+        if any(value is not None for value in measured):
+            heard, visible = ("-" if value is None else span(value) for value in measured)
+            yield terminal.say("why.measured", heard=heard, visible=visible)
 
 
 def _settings(terminal: Terminal, policy: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -13,7 +13,9 @@ from syncd.core.plan import Lane
 from syncd.core.shown import Reading
 from syncd.core.terms import SECOND_US, UNPLACED, AccountId, SkuId, Span
 from syncd.engine import drifting
+from syncd.engine.rooms import Rooms, load_policies, policy_of
 from syncd.engine.rules import Rules
+from syncd.engine.weighing import weighed
 from syncd.engine.work import Hint, Work
 from syncd.store import adoptions, counts, doubts, listings
 from syncd.store.adoptions import ADOPTED, DROPPED, WATCHED, Adoption
@@ -75,7 +77,7 @@ def _add(work: Work, rules: Rules, listing: Listing, edit: Edit, *, sku_id: SkuI
 
 
 def _settle(work: Work, rules: Rules, listing: Listing, one: Adoption) -> None:
-    """Book a hand edit that is sure, or hold it for a person where there are too many of them."""
+    """Book a hand edit that is sure, or hold it for a person: where there are too many, or its sense is not clear."""
     listing.held = ""
     work.stir(listing)
     if one.edit.left == 0:
@@ -85,7 +87,9 @@ def _settle(work: Work, rules: Rules, listing: Listing, one: Adoption) -> None:
         one.state = DROPPED
         _note(work, listing, one, state=drifting.EXPLAINED)
     elif _braked(work, rules.account, one):
-        _hold(work, listing, one)
+        _hold(work, listing, one, cause=f"hand edits at {listing.account}: `syncd drift list`")
+    elif _hides(work, rules, listing, one):
+        _hold(work, listing, one, cause=f"a hand edit at {listing.account} where not all units are shown: count them")
     else:
         one.state = ADOPTED
         _book(work, one, reason="a person changed the number at the channel")
@@ -104,16 +108,29 @@ def _braked(work: Work, account: AccountId, one: Adoption) -> bool:
         return False
     others = [Change(before=a, after=b) for a, b in adoptions.booked_since(work.conn, account, work.now - BRAKE_US)]
     alike = [other for other in others if (other.after > 0) == (change.after > 0)]
-    released = sum(listings.released(work.conn).values())
-    return brake.check([*alike, change], listings=released, rule=rule) is not None
+    return weighed(work.conn, [*alike, change], rule=rule) is not None
 
 
-def _hold(work: Work, listing: Listing, one: Adoption) -> None:
+def _hides(work: Work, rules: Rules, listing: Listing, one: Adoption) -> bool:
+    """Say whether a listing was to show fewer units than there are.
+
+    Then a number that a person typed may be a count of the shelf, or a change of what was shown: nobody knows.
+    """
+    if listing.sku_id != one.sku_id or listing.target is None:
+        return False
+    load_policies(work, (one.sku_id,))
+    where = (listing.location,) if listing.location else rules.locations
+    available = Rooms(work).at(one.sku_id, where, policy_of(work, one.sku_id, rules.account), rules.account)
+    # What was missing was held while the target was found, and is not held any more.
+    return listing.target < available + min(0, one.edit.left)
+
+
+def _hold(work: Work, listing: Listing, one: Adoption, *, cause: str) -> None:
     """Keep a hand edit for a person, as drift that waits: `syncd drift accept` or `overwrite`."""
     one.state = DROPPED
     listing.held = drifting.DRIFT
     _note(work, listing, one, state="pending")
-    work.alarm("brake", f"drift:{listing.account}", cause=f"hand edits at {listing.account}: `syncd drift list`")
+    work.alarm("brake", f"drift:{listing.account}", cause=cause)
     work.alarm("drift", listing.account, account=listing.account, listing=listing.ref.remote_id, seen=one.seen)
 
 

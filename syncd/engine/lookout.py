@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import Connection
 
 from syncd.core.facts import AccountState
+from syncd.core.lag import KNOWLEDGE, Stage
 from syncd.core.plan import Lane
 from syncd.core.terms import SECOND_US, AccountId, Instant
 from syncd.engine.channels import Account
@@ -92,10 +93,12 @@ class Signs:
     state: AccountState | None = None
 
 
-def lag_now(account: Account, signs: Signs, *, measured: tuple[float, float], now: Instant) -> Lag:
-    """Return how late an account is now: as measured, or by how long it has been silent, slow or away."""
-    heard_s, visible_s = measured
-    heard_by = visible_by = Ground.MEASURED
+def lag_now(
+    account: Account, signs: Signs, *, usual: tuple[float, float], grounds: tuple[Ground, Ground], now: Instant
+) -> Lag:
+    """Return how late an account is now: as it usually is, or by how long it has been silent, slow or away."""
+    heard_s, visible_s = usual
+    heard_by, visible_by = grounds
     silent_s = 0.0 if signs.scanned_at is None else (now - signs.scanned_at) / SECOND_US
     if silent_s > max(2 * account.settings.poll_s, heard_s):
         heard_s, heard_by = silent_s, Ground.SILENT
@@ -113,6 +116,11 @@ def lag_now(account: Account, signs: Signs, *, measured: tuple[float, float], no
         left_s = (until - now) / SECOND_US
         heard_s, visible_s = max(heard_s, left_s), max(visible_s, left_s)
     return Lag(heard_s=heard_s, visible_s=visible_s, heard_by=heard_by, visible_by=visible_by)
+
+
+def _ground(measured_s: float | None) -> Ground:
+    """Say where a usual lag comes from: while little was measured the channel's promise bounds it."""
+    return Ground.PROMISED if measured_s is None else Ground.MEASURED
 
 
 def is_other(before: Lag, found: Lag) -> bool:
@@ -197,8 +205,9 @@ class Lookout:
         signs = await plant.store.read(lambda conn: _signs(conn, plant, now))
         changed: dict[AccountId, Lag] = {}
         for name, account in plant.roster.items():
-            measured = lags.knowledge_s(name, SHARE), lags.visible_s(name, SHARE)
-            found = lag_now(account, signs[name], measured=measured, now=now)
+            usual = lags.knowledge_s(name, SHARE), lags.visible_s(name, SHARE)
+            known = (_ground(lags.measured_s(name, stages, SHARE)) for stages in (KNOWLEDGE, (Stage.FALL,)))
+            found = lag_now(account, signs[name], usual=usual, grounds=(next(known), next(known)), now=now)
             if is_other(outlook.lag(name), found):
                 changed[name] = found
         states = {name: sign.state for name, sign in signs.items()}

@@ -246,7 +246,9 @@ def _tell_oversell(work: Work, sku_id: SkuId, code: str, before: int, after: int
     """Tell of units that are promised and will not be there; those sold before they are here are owed, not oversold."""
     # What private sales give back is on its way too.
     leaving = offers.leaving(work.conn, [sku_id]).get(sku_id, 0)
-    short_before, short = max(0, -before - leaving), max(0, -after - leaving)
+    # What suspect sales hold is promised to nobody: it may be sold twice in our books, and once at the most in truth.
+    guessed_before, guessed = work.guessed(sku_id)
+    short_before, short = max(0, -before - leaving - guessed_before), max(0, -after - leaving - guessed)
     owed_before = backorders.owed(work.conn, [sku_id]).get(sku_id, 0)
     owed = rooms.owed(work, sku_id, short=short, before=owed_before)
     if owed != owed_before:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from syncd.core.exposure import Exposure, pool_target
+from syncd.core.lag import KNOWLEDGE, Stage
 from syncd.core.season import in_force
 from syncd.core.terms import AccountId, SkuId
 from syncd.engine.divided import divided
@@ -20,6 +21,8 @@ from syncd.engine.work import Work
 from syncd.store.listings import Listing
 
 DAY_S = 86_400
+SHARE = 0.9
+"""Measured lags are told as so many sales and falls stay within, as they are reckoned with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +102,7 @@ def told_exposure(work: Work, sku_id: SkuId, listing: Listing, around: Surroundi
 
 
 def _lags(work: Work, slots: Sequence[Slot]) -> Iterator[Late]:
+    lags = work.house.lags
     for account in sorted({slot.account for slot in slots}):
         lag = work.house.outlook.lag(account)
         yield Late(
@@ -107,6 +111,8 @@ def _lags(work: Work, slots: Sequence[Slot]) -> Iterator[Late]:
             visible_s=lag.visible_s,
             heard_by=lag.heard_by.value,
             visible_by=lag.visible_by.value,
+            heard_measured_s=lags.measured_s(account, KNOWLEDGE, SHARE),
+            visible_measured_s=lags.measured_s(account, (Stage.FALL,), SHARE),
         )
 
 

@@ -40,13 +40,18 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Late:
-    """How late an account is: until we hear of a sale, until a fall shows; and where each is known from."""
+    """How late an account is reckoned to be: until we hear of a sale, until a fall shows; where each is known from.
+
+    What was measured there lately is told beside it, None while that is little: targets follow once it is far off.
+    """
 
     account: str
     heard_s: float
     visible_s: float
     heard_by: str
     visible_by: str
+    heard_measured_s: float | None
+    visible_measured_s: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

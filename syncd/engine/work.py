@@ -257,6 +257,13 @@ class Work:
             ledger.movement_values(posting, source=source, at=at, now=self.now, reason=reason, actor=actor)
         )
 
+    def guessed(self, sku_id: SkuId) -> tuple[int, int]:
+        """Return how many units of a SKU suspect sales held before this decision, and after it."""
+        moves = [x["held"] for x in self._movements if x["sku_id"] == sku_id and x["reference"].startswith("suspect:")]
+        stored = doubts.guessed(self.conn, sku_id) if moves or self.present.suspects else 0
+        # A new one stands in its table already; what an order has used up is written at the end.
+        return stored - sum(x for x in moves if x > 0), stored + sum(x for x in moves if x < 0)
+
     def touch(self, sku_id: SkuId) -> None:
         """Have the targets of a SKU's listings computed anew."""
         if sku_id not in self.before:

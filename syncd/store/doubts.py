@@ -46,6 +46,13 @@ def suspects(conn: Connection, account: AccountId, ids: Collection[SkuId] | None
     return [Suspect(**row._mapping) for row in rows]  # noqa: SLF001  (public by its documentation)
 
 
+def guessed(conn: Connection, sku_id: SkuId) -> int:
+    """Return how many units of a SKU suspect sales hold, on all accounts."""
+    c = _SUSPECT.c
+    query = select(func.coalesce(func.sum(c.remaining), 0)).where(c.sku_id == sku_id, c.closed_at.is_(None))
+    return int(conn.execute(query).scalar_one())
+
+
 def add_suspect(conn: Connection, values: Mapping[str, Any]) -> int:
     """Open a suspect sale; return its id."""
     return new_id(conn, SuspectRow, values)

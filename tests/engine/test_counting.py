@@ -13,6 +13,7 @@ from sqlalchemy import text
 from syncd.core.facts import CountFact, CountRow, DriftFact, Verdict
 from syncd.core.terms import SECOND_US, Instant, Location, Sku
 from syncd.sdk.channel import WriteMode
+from syncd.settings import PolicyDefaults
 from syncd.store import alerts, doubts
 from syncd.testing.chance import SeededRandom
 from syncd.testing.loop import run_virtual
@@ -171,3 +172,22 @@ def test_of_two_hand_edits_one_goes_on_waiting(tell: Callable[..., Any]) -> None
         assert (shown(world), await standing(world)) == (5, [])
 
     tell(story, **YOUNG)
+
+
+@pytest.mark.parametrize("typed", [7, 3])
+def test_what_is_typed_where_not_all_is_shown_waits_for_a_person(tell: Callable[..., Any], typed: int) -> None:
+    """With two units kept back a typed number may be a count or a change: it is held, and a count decides it."""
+
+    async def story(world: World) -> None:
+        assert shown(world) == 5
+        put(world, typed)
+        await asyncio.sleep(900)
+        (row,) = await pending(world)
+        assert ((await world.shelf("A-1")).on_hand, row.seen, row.expected_low) == (7, typed, 5)
+        assert sorted(await standing(world)) == ["brake", "drift"]
+        await world.count(a_1=typed)
+        await asyncio.sleep(60)
+        assert ((await world.shelf("A-1")).on_hand, shown(world)) == (typed, typed - 2)
+        assert (await pending(world), await standing(world)) == ([], [])
+
+    tell(story, policy=PolicyDefaults(raise_delay_s=2.0, exposure="pool", safety_stock=2), **ADOPT)

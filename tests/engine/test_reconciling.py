@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from syncd.core.brake import BrakeRule
 from syncd.core.facts import DriftFact, SeenFact, Verdict
-from syncd.core.terms import SECOND_US, AccountId, Seen
+from syncd.core.terms import SECOND_US, AccountId, Seen, Span
 from syncd.sdk.channel import WriteMode
 from syncd.store import alerts, doubts
 from syncd.testing.chance import SeededRandom
@@ -218,3 +219,38 @@ def test_an_order_that_is_cancelled_before_it_is_told_explains_what_was_missing(
         assert not await world.plant.store.read(doubts.pending_drift)
 
     tell(story, **changes)
+
+
+def test_what_is_taken_off_by_hand_on_two_channels_is_no_oversell(quick_path: Path) -> None:
+    """A good that a shop stops selling on two channels by hand is held twice, but oversold only by real orders."""
+
+    async def main() -> None:
+        clock = loop_running().clock
+        doubles = {
+            name: Double(mode=WriteMode.COMPARE_AND_SET, clock=clock, dice=SeededRandom(3), lateness_s=300.0)
+            for name in ("one", "two")
+        }
+        for double in doubles.values():
+            double.list("A-1", 7)
+        async with running(quick_path / "a.db", clock, doubles) as world:
+            await asyncio.sleep(20)
+            await world.count(a_1=7)
+            await world.go()
+            await asyncio.sleep(400)
+            for double in doubles.values():
+                double.set(next(iter(double.numbers)), 0, "person")
+            async with asyncio.timeout(400):
+                while (await world.shelf("A-1")).available >= 0:
+                    await asyncio.sleep(1)
+            await asyncio.sleep(100)
+            assert await world.plant.store.read(alerts.standing) == []
+            for name, double in doubles.items():
+                placed = double.placed[double.order(next(iter(double.numbers)), 4 if name == "one" else 7)]
+                placed.told_at = clock.now()
+                line = replace(placed.order.lines[0], take=Span(earliest=0, latest=None))
+                placed.order = replace(placed.order, lines=(line,))
+            await asyncio.sleep(30)
+            (alert,) = await world.plant.store.read(alerts.standing)
+            assert (alert.kind, alert.text) == ("oversell", "sku A-1, units 4")
+
+    run_virtual(main)
