@@ -15,6 +15,7 @@ from syncd.core.terms import SECOND_US, UNPLACED, AccountId, SkuId, Span
 from syncd.engine import drifting
 from syncd.engine.rooms import Rooms, load_policies, policy_of
 from syncd.engine.rules import Rules
+from syncd.engine.weighing import weighed
 from syncd.engine.work import Hint, Work
 from syncd.store import adoptions, counts, doubts, listings
 from syncd.store.adoptions import ADOPTED, DROPPED, WATCHED, Adoption
@@ -107,8 +108,7 @@ def _braked(work: Work, account: AccountId, one: Adoption) -> bool:
         return False
     others = [Change(before=a, after=b) for a, b in adoptions.booked_since(work.conn, account, work.now - BRAKE_US)]
     alike = [other for other in others if (other.after > 0) == (change.after > 0)]
-    released = sum(listings.released(work.conn).values())
-    return brake.check([*alike, change], listings=released, rule=rule) is not None
+    return weighed(work.conn, [*alike, change], rule=rule) is not None
 
 
 def _hides(work: Work, rules: Rules, listing: Listing, one: Adoption) -> bool:

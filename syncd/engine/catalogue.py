@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from syncd.core import brake
 from syncd.core.brake import BrakeRule, Change, Trip
-from syncd.core.facts import CatalogueFact
+from syncd.core.facts import AccountState, CatalogueFact
 from syncd.engine.orders import apply_mapped
 from syncd.engine.rules import Rules
+from syncd.engine.weighing import weighed
 from syncd.engine.work import Work
-from syncd.store import ledger, listings
+from syncd.store import accounts, ledger, listings
 from syncd.store.listings import Listing
 
 
-def lost(conn: Connection, fact: CatalogueFact, rule: BrakeRule) -> Trip | None:
+def lost(conn: Connection, fact: CatalogueFact, *, rule: BrakeRule) -> Trip | None:
     """Return what the brake holds of the end of a catalogue read: too many listings of a released account are gone.
 
     An answer that lacks them by a fault of the channel would end all writes there, while they can still be bought.
     """
-    released = listings.released(conn).get(fact.account, 0)
-    if not fact.finished or fact.forced or not released:
+    known = accounts.accounts(conn).get(fact.account)
+    if not fact.finished or fact.forced or known is None or known.state is not AccountState.LIVE:
         return None
     gone = listings.going(conn, fact.account, before=fact.started_at)
-    return brake.check((Change(before=target, after=0) for target in gone), listings=released, rule=rule)
+    return weighed(conn, [Change(before=target, after=0) for target in gone], rule=rule, account=fact.account)
 
 
 def take_catalogue(work: Work, fact: CatalogueFact) -> None:

@@ -9,7 +9,6 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from syncd.core import brake
 from syncd.core.brake import Change, Trip
 from syncd.core.facts import (
     AccountFact,
@@ -36,8 +35,9 @@ from syncd.engine.rules import House
 from syncd.engine.stock import Refused, StockFact, take_stock
 from syncd.engine.targets import retarget
 from syncd.engine.waitfacts import WaitingFact, take_waiting
+from syncd.engine.weighing import weighed
 from syncd.engine.work import Hint, Work
-from syncd.store import accounts, alerts, inbox, listings
+from syncd.store import accounts, alerts, inbox
 from syncd.store.inbox import Received
 from syncd.store.statements import savepoint
 
@@ -186,7 +186,7 @@ def _take_catalogue(
     conn: Connection, received: Received, fact: CatalogueFact, *, house: House, now: Instant
 ) -> set[tuple[AccountId, Hint]]:
     """Take a part of a catalogue, unless the brake holds that many listings are gone; a later read may show them."""
-    trip = lost(conn, fact, house.brake)
+    trip = lost(conn, fact, rule=house.brake)
     held = [row for row in accounts.held(conn) if row.cause == _cause_of(received)] if fact.finished else []
     if trip is not None:
         if not held:
@@ -250,11 +250,7 @@ def trips(work: Work) -> Trip | None:
         known = work.account_of(listing)
         if known is not None and known.state is AccountState.LIVE and listing.target != before:
             changes.append(Change(before=before, after=listing.target or 0, shows=listing.high))
-    rule = work.house.brake
-    if len(changes) < rule.minimum:
-        return None
-    released = sum(listings.released(work.conn).values())
-    return brake.check(changes, listings=released, rule=rule)
+    return weighed(work.conn, changes, rule=work.house.brake)
 
 
 def hold(conn: Connection, received: Received, trip: Trip, now: Instant) -> None:
