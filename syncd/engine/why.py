@@ -20,6 +20,7 @@ from syncd.core.shown import Effect, Range
 from syncd.core.terms import SECOND_US, AccountId, Instant, Location, Sku, SkuId
 from syncd.engine.belief import range_of, watermark
 from syncd.engine.channels import Account, Roster
+from syncd.engine.demand import Book
 from syncd.engine.gating import Gate
 from syncd.engine.replan import MARGIN_QUANTILE, judge, margin_of, view_of
 from syncd.engine.rooms import available_at, policy_of
@@ -198,7 +199,8 @@ class _Trial:
         mark = watermark(work, listing.account, {}) if rules.absolute else None
         allotted = listing.id in work.claims and listing.sku_id is not None
         limit = Gate(work).ceiling(listing, rules) if allotted else None
-        view = view_of(listing, rules, *facts, found=found, mark=mark, limit=limit, now=now)
+        book = work.house.outlook.book
+        view = view_of(listing, rules, *facts, found=found, mark=mark, limit=limit, now=now, book=book)
         step = decide(view, now=now)
         work.stir(listing)
         judge(work)
@@ -219,7 +221,7 @@ class _Trial:
             attempts=listing.attempts,
             aim=told_aim(self.work, listing, rules, policy=tuple(self._settings(rules.account))),
             belief=_belief(listing, found, *facts),
-            margin=_margin(listing, rules, mark, now) if rules.absolute else None,
+            margin=_margin(listing, rules, mark, now, book=book) if rules.absolute else None,
             next=follows,
             obstacles=tuple(self._obstacles(listing)),
             renewing=differs,
@@ -328,11 +330,11 @@ def _belief(listing: Listing, found: Range | None, effects: list[Effect], writes
     )
 
 
-def _margin(listing: Listing, rules: Rules, mark: Instant | None, now: Instant) -> Margin:
+def _margin(listing: Listing, rules: Rules, mark: Instant | None, now: Instant, *, book: Book) -> Margin:
     elapsed_s = 0.0 if listing.demand_at is None else max(0, now - listing.demand_at) / SECOND_US
     since = now - rules.lateness_us if mark is None else mark
     return Margin(
-        units=margin_of(listing, rules, mark, now),
+        units=margin_of(listing, rules, mark, now, book=book),
         per_day=decay(listing.demand, units=0, elapsed_s=elapsed_s) * 86_400,
         window_s=max(0, now + rules.usual_effect_us - since) / SECOND_US,
         orders_known_until=moment_or_none(mark),

@@ -107,6 +107,27 @@ def test_margin_is_bounded(rate_per_s: float, most: int) -> None:
     assert margin(rate_per_s=rate_per_s, window_s=1e3 if rate_per_s > 1e6 else 1.0, most=most) == most
 
 
+def at_most(orders: float, size: int, units: int) -> float:
+    """Return P(orders of one size each come to at most so many units)."""
+    return tail(orders, units // size)
+
+
+@pytest.mark.parametrize("orders", [0.08, 0.2, 2.5])
+@pytest.mark.parametrize("size", [1, 3, 10])
+def test_margin_counts_in_orders(orders: float, size: int) -> None:
+    """Units that come several at a time need a larger margin: it is the smallest that covers whole orders."""
+    sizes = [0.0] * (size - 1) + [1.0]
+    units = margin(rate_per_s=orders * size / 60, window_s=60.0, quantile=0.99, sizes=sizes)
+    assert at_most(orders, size, units) >= 0.99
+    assert units == 0 or at_most(orders, size, units - 1) < 0.99
+
+
+def test_margin_of_many_orders_grows_with_their_sizes() -> None:
+    """Where a great many units sell, those that come several at a time spread wider."""
+    single, threes = (margin(rate_per_s=600.0, window_s=1.0, sizes=sizes) for sizes in ((1.0,), (0.0, 0.0, 1.0)))
+    assert single < threes < 800
+
+
 def test_margin_below_the_median_stops() -> None:
     """A quantile that covers less than the median is a bug and stops."""
     with pytest.raises(AssertionError):
