@@ -36,22 +36,25 @@ def take_catalogue(work: Work, fact: CatalogueFact) -> None:
     if fresh:
         known.update(ledger.skus_by_code(work.conn, fresh))
     ids = {str(code): sku.sku_id for code, sku in known.items()}
+    remote_ids = {info.ref.remote_id for info in fact.listings}
+    closed = listings.closed_among(work.conn, fact.account, remote_ids)
+    turned = {info.ref for info in fact.listings if info.active == (info.ref in closed)}
     listings.catalogue(work.conn, fact.account, fact.listings, skus=ids, now=fact.started_at)
     if fact.finished:
         listings.vanish(work.conn, fact.account, before=fact.started_at, now=work.now)
-    found = work.keep(listings.by_remote(work.conn, fact.account, {info.ref.remote_id for info in fact.listings}))
-    for listing in found:
-        _place(work, listing, rules)
-    apply_mapped(work, fact.account, {info.ref.remote_id for info in fact.listings}, titles)
+    for listing in work.keep(listings.by_remote(work.conn, fact.account, remote_ids)):
+        _place(work, listing, rules, turned=listing.ref in turned)
+    apply_mapped(work, fact.account, remote_ids, titles)
 
 
-def _place(work: Work, listing: Listing, rules: Rules | None) -> None:
+def _place(work: Work, listing: Listing, rules: Rules | None, *, turned: bool) -> None:
+    """Take where a listing sells from; what was moved, refused, opened or taken down (`turned`) is decided anew."""
     place = None if rules is None else rules.location_map.get(listing.ref.remote_location)
     moved = place is not None and listing.location != place
     if place is not None and moved:
         listing.location = place
     refused, listing.parked = bool(listing.parked), ""
-    if moved or refused or listing.target is None:
+    if moved or refused or turned or listing.target is None:
         if listing.sku_id is not None:
             work.load_skus((listing.sku_id,))
             work.touch(listing.sku_id)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, not_, or_, select, update
 
 from syncd.core.facts import AccountState
 from syncd.core.plan import Lane
@@ -253,6 +253,14 @@ def touch_seen(conn: Connection, values: Sequence[tuple[int, int, Instant]]) -> 
     if values:
         rows = [{"k": k, "v_seen": seen, "v_seen_at": at, "v_lane": None, "v_due_at": None} for k, seen, at in values]
         change(conn, ListingRow, "id", rows)
+
+
+def closed_among(conn: Connection, account: AccountId, remote_ids: Collection[str]) -> set[ListingRef]:
+    """Return the listings of an account with one of these remote ids that nobody can buy, as far as is known."""
+    c = _LISTING.c
+    query = select(c.remote_id, c.remote_location).where(c.account == account, not_(c.active))
+    rows = conn.execute(query.where(Among(c.remote_id, "ids")), {"ids": listed(conn, remote_ids)}) if remote_ids else ()
+    return {ListingRef(remote_id=remote_id, remote_location=place) for remote_id, place in rows}
 
 
 def catalogue(

@@ -215,6 +215,23 @@ def test_a_page_that_was_taken_down_leaves_the_last_units_to_others(quick_path: 
     play(quick_path, story)
 
 
+def test_a_page_that_is_open_again_gets_the_last_unit_back(quick_path: Path) -> None:
+    """When a catalogue says that a page was taken down, or is open again, the last unit goes where it can sell."""
+
+    async def story(world: World) -> None:
+        await learn(world)
+        await leave(world, 1)
+        one, ref = AccountId("one"), next(iter(world.doubles["one"].numbers))
+        for active in (False, True):
+            info, now = ListingInfo(ref=ref, sku="A-1", active=active), world.plant.clock.now()
+            await world.say(CatalogueFact(account=one, listings=(info,), started_at=now))
+            await asyncio.sleep(60)
+            assert shown(world)["two"] + shown(world)["three"] == (0 if active else 1)
+        assert shown(world)["one"] == 1
+
+    play(quick_path, story)
+
+
 def test_a_unit_that_no_kit_can_take_is_shown_by_itself(quick_path: Path) -> None:
     """The last unit of a SKU that sells best in kits of two is shown on its own pages: no kit can be made of it."""
 
