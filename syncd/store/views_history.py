@@ -233,8 +233,8 @@ def _alert(conn: Connection, code: str) -> tuple[Instant | None, Instant | None]
 def resent_writes(conn: Connection) -> dict[AccountId, int]:
     """Count by account, among the last writes, those that were accepted, not in effect when read, and sent again.
 
-    That is: the next write to the same listing has the same number and the same target, and no unit of the SKU (of a
-    kit's components) moved between the two.
+    That is: the next write to the same listing has the same number, or difference, and the same target, and no unit of
+    the SKU (of a kit's components) moved between the two.
     """
     c = _WRITE.c
     newest = int(conn.execute(select(func.max(c.id))).scalar() or 0)
@@ -250,8 +250,8 @@ def resent_writes(conn: Connection) -> dict[AccountId, int]:
 
 
 def _repeats(one: Any, two: Any) -> bool:
-    same = (one.listing_id, one.quantity, one.target) == (two.listing_id, two.quantity, two.target)
-    return same and one.state == "accepted" and one.delta is None and two.delta is None
+    alike = all(getattr(one, name) == getattr(two, name) for name in ("listing_id", "quantity", "target", "delta"))
+    return alike and one.state == "accepted"
 
 
 def _units(conn: Connection, listing_ids: Collection[int]) -> dict[int, tuple[SkuId, ...]]:

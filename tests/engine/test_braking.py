@@ -410,7 +410,7 @@ class Forgetful(Double):
         return [Outcome(key=write.key, kind=OutcomeKind.ACCEPTED) for write in writes]
 
 
-@pytest.mark.parametrize("mode", [WriteMode.COMPARE_AND_SET, WriteMode.ABSOLUTE])
+@pytest.mark.parametrize("mode", WriteMode)
 def test_what_was_accepted_and_not_done_is_sent_again_and_counted(quick_path: Path, mode: WriteMode) -> None:
     """A number that a channel took and forgot is found by reading, sent again, and the count says how often."""
 
