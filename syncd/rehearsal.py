@@ -172,6 +172,7 @@ def margins(conn: Connection, plant: Plant) -> dict[tuple[str, str], int]:
     """
     found: dict[tuple[str, str], int] = {}
     now = plant.clock.now() - EASE_US
+    book = plant.house.outlook.book
     for name, account in plant.roster.items():
         if account.rules.absolute:
             feed = accounts.feed(conn, name, accounts.ORDERS)
@@ -179,5 +180,5 @@ def margins(conn: Connection, plant: Plant) -> dict[tuple[str, str], int]:
             if mark is not None:
                 mark -= EASE_US + round(account.settings.poll_s * SECOND_US)
             for listing in listings.page(conn, after=0, limit=MOST_LISTINGS, account=name):
-                found[name, listing.remote_sku] = margin_of(listing, account.rules, mark, now)
+                found[name, listing.remote_sku] = margin_of(listing, account.rules, mark, now, book=book)
     return found

@@ -13,7 +13,7 @@ import unicodedata
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final, Protocol
 
 from syncd.sdk.errors import Problem
@@ -254,6 +254,15 @@ def moment_cell(cell: str) -> str:
     return found.isoformat()
 
 
+def dated_cell(cell: str) -> str:
+    """Read a whole day, 2026-12-04, or a time with its offset."""
+    text = cell.strip()
+    try:
+        return date.fromisoformat(text).isoformat() if len(text) == len("2026-12-04") else moment_cell(text)
+    except (ValueError, Wrong):
+        raise Wrong("not_dated") from None
+
+
 def parts_cell(cell: str) -> tuple[tuple[str, int], ...]:
     """Read what a kit is made of: `A:2; B` is two units of A and one of B. The last colon counts."""
     found = []
@@ -337,8 +346,8 @@ POLICIES: Final = (
     Column(name="hide", read=switch_cell, aliases=("非公開",)),
     Column(name="purchase_limit", read=number_cell(1), aliases=("購入制限",)),
     Column(name="season", read=text_cell, aliases=("期間名",)),
-    Column(name="since", read=moment_cell, aliases=("開始",)),
-    Column(name="until", read=moment_cell, aliases=("終了",)),
+    Column(name="since", read=dated_cell, aliases=("開始",)),
+    Column(name="until", read=dated_cell, aliases=("終了",)),
 )
 
 

@@ -143,6 +143,23 @@ def test_percentages_stay_below_a_hundred() -> None:
     assert "not between 0 and 100" in problems(table("sku,safety_percent\nA,101\n", POLICIES))[0]
 
 
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("2026-12-04", "2026-12-04"),
+        (" 2026-12-04T20:00+09:00", "2026-12-04T20:00:00+09:00"),
+        ("2026-12-04T20:00", None),
+        ("2026-13-04", None),
+        ("20261204", None),
+    ],
+)
+def test_a_season_begins_with_a_day_or_a_time(cell: str, expected: str | None) -> None:
+    """A whole day stays a day, to be read in the shop's zone; a time needs its offset."""
+    found = table(f"sku,season,since\nA,s,{cell}\n", POLICIES)
+    assert [row.values["since"] for row in found.rows] == ([] if expected is None else [expected])
+    assert bool(found.problems) == (expected is None)
+
+
 def test_formulas_are_defused() -> None:
     """A title that a spreadsheet would run is written so that it does not, and read back as it was."""
     titles = ["=1+1", "+1", "-1", "@x", "'quoted", "plain"]

@@ -64,7 +64,7 @@ def _health(terminal: Terminal, found: Mapping[str, Any]) -> Iterable[Renderable
                 row["unknown"],
                 row["total"],
                 *(_figure(row[name], rate=row["rate"]) for name in ("value", "forecast", "limit")),
-                terminal.say(f"conduct.{row['level']}"),
+                terminal.say(f"conduct.{'young' if row['young'] else row['level']}"),
             ]
             for row in found["rules"]
         )

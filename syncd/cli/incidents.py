@@ -90,7 +90,9 @@ def _shown(terminal: Terminal, told: Any) -> Iterator[RenderableType]:
         offered = ([row["sku"], row["title"], row["note"], row["available"]] for row in told["alternatives"])
         yield grid(terminal, "alternative title note >available", offered)
     for one in told["prevention"]:
-        yield terminal.say(f"incidents.lesson.{one['lesson']}", account=one["account"], value=one["value"])
+        yield terminal.say(
+            f"incidents.lesson.{one['lesson']}", account=one["account"], value=one["value"], sku=one["sku"]
+        )
     if told["closed_at"]:
         yield terminal.say("incidents.closed_by", actor=told["actor"], reason=told["reason"])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 import typer
@@ -39,8 +38,8 @@ def set_policy(
     hide: Annotated[bool | None, typer.Option("--hide/--no-hide", help="Close the page at zero.")] = None,
     purchase_limit: Annotated[int | None, typer.Option("--purchase-limit", min=1, help="Units of one order.")] = None,
     season: Annotated[str, typer.Option("--season", help="Name of a season: with --from and --until.")] = "",
-    since: Annotated[str, typer.Option("--from", help="When it begins: 2026-12-04 or a time.")] = "",
-    until: Annotated[str, typer.Option("--until", help="When it ends by itself.")] = "",
+    since: Annotated[str, typer.Option("--from", help="When it begins: 2026-12-04, 2026-12-04T20:00+09:00")] = "",
+    until: Annotated[str, typer.Option("--until", help="When it ends by itself; a day as a whole.")] = "",
     skip_bad: SkipBad = False,
     force: Force = False,
     config: Config = None,
@@ -48,7 +47,7 @@ def set_policy(
 ) -> None:
     """Set what may be shown, of one SKU or a file with the columns sku,[account] and those of the options.
 
-    What is left out falls back to the settings. A season without any value is taken away.
+    What is left out falls back to the settings. A season without any value is taken away, by its name alone too.
     """
     terminal = open_terminal(config, json=json)
     if file is not None and sku is None:
@@ -59,13 +58,13 @@ def set_policy(
         return
     if sku is None or file is not None:
         raise Failure(USAGE, terminal.say("policy.one_or_file"))
-    if len({bool(season), bool(since), bool(until)}) > 1:
+    if bool(since) != bool(until) or (since and not season):
         raise Failure(USAGE, terminal.say("policy.season"))
     given = {
         "account": channel, "exposure": exposure, "loss": loss, "safety_stock": safety_stock,
         "safety_percent": safety_percent, "cap": cap, "share": share, "priority": priority,
         "priority_units": priority_units, "preorder": preorder, "hide": hide, "purchase_limit": purchase_limit,
-        "season": season, "since": moment_of(terminal, since), "until": moment_of(terminal, until),
+        "season": season, "since": since, "until": until,
     }  # fmt: skip
     row = {"sku": sku, **_filled(given.items())}
     answer = Talk(terminal).post("policy", body={"rows": [row], "force": force})
@@ -74,18 +73,6 @@ def set_policy(
 
 def _filled(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return {name: value for name, value in items if value is not None and value != ""}
-
-
-def moment_of(terminal: Terminal, text: str) -> str:
-    """Return a time with its offset, of a time or of a day (its begin, here); an empty text stays empty."""
-    if not text:
-        return ""
-    try:
-        found = datetime.combine(date.fromisoformat(text), datetime.min.time()) if len(text) == 10 else None
-        found = datetime.fromisoformat(text) if found is None else found
-    except ValueError:
-        raise Failure(USAGE, terminal.say("policy.no_time", text=text)) from None
-    return found.astimezone().isoformat() if found.tzinfo is None else found.isoformat()
 
 
 @policy.command(name="show")

@@ -154,10 +154,10 @@ def _crossed(terminal: Terminal, crossed: Mapping[str, Any]) -> str:
 def _advice(terminal: Terminal, one: Mapping[str, Any]) -> Iterator[str]:
     advice = one["advice"]
     yield terminal.say("postmortem.advice")
-    for account, units in advice["safety_stock"].items():
-        yield terminal.say("postmortem.safety_stock", account=account, units=units, sku=one["sku"])
+    for stock in advice["safety_stock"]:
+        yield terminal.say("postmortem.safety_stock", account=stock["account"], units=stock["units"], sku=stock["sku"])
     if advice["safety_stock"]:
-        yield terminal.say("postmortem.whatif", units=max(advice["safety_stock"].values()))
+        yield terminal.say("postmortem.whatif", units=max(stock["units"] for stock in advice["safety_stock"]))
     for what in ("counts", "writes", "others"):
         if advice[what]:
             yield terminal.say(f"postmortem.{what}", sku=one["sku"])

@@ -79,7 +79,7 @@ def _listing(terminal: Terminal, one: Mapping[str, Any]) -> Iterator[str]:
 
 def _aim(terminal: Terminal, aim: Mapping[str, Any]) -> Iterator[str]:
     steps = [terminal.say("why.available", units=aim["available"], places=", ".join(aim["locations"]))]
-    less = [what for what in ("kept_back", "capped", "elsewhere") if aim[what]]
+    less = [what for what in ("kept_back", "capped", "elsewhere", "split") if aim[what]]
     steps += [terminal.say(f"why.{what}", units=aim[what]) for what in less]
     target = "-" if aim["target"] is None else aim["target"]
     yield terminal.say("why.steps", steps=" ".join(steps), target=target)
@@ -111,6 +111,10 @@ def _exposure(terminal: Terminal, found: Mapping[str, Any]) -> Iterator[str]:
             visible=span(lag["visible_s"]),
             visible_by=terminal.say(f"lag_ground.{lag['visible_by']}"),
         )
+        measured = lag["heard_measured_s"], lag["visible_measured_s"]
+        if any(value is not None for value in measured):
+            heard, visible = ("-" if value is None else span(value) for value in measured)
+            yield terminal.say("why.measured", heard=heard, visible=visible)
 
 
 def _settings(terminal: Terminal, policy: Iterable[Mapping[str, Any]]) -> Iterator[str]:

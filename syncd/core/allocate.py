@@ -33,15 +33,22 @@ class Stand:
     """A listing that takes part in an allotment.
 
     `weight` is its part of the demand (any unit). `shows` is what it may show now, `most` the most that it may be
-    given. `fixed`: it cannot be written now, so it keeps what it may still show. `costly`: lowering it hides more than
-    what it is lowered by (an absolute write goes to zero), so others are asked first.
+    given. `room`: it and all that have no more room are given together no more than that, None for all that is there;
+    it is less where more is kept back. `fixed`: it cannot be written now, so it keeps what it may still show.
+    `costly`: lowering it hides more than what it is lowered by (an absolute write goes to zero), so others are asked
+    first.
     """
 
     weight: float
     shows: int
     most: int
+    room: int | None = None
     fixed: bool = False
     costly: bool = False
+
+
+Bounds = Sequence[tuple[frozenset[int], int]]
+"""Places with what they are given together at most, the narrowest first; each holds all before it."""
 
 
 def allot(available: int, stands: Sequence[Stand]) -> tuple[int, ...]:
@@ -57,41 +64,70 @@ def allot(available: int, stands: Sequence[Stand]) -> tuple[int, ...]:
         if x.fixed:
             kept[place] = min(max(0, x.shows), left)
             left -= kept[place]
-    open_ = [place for place, x in enumerate(stands) if not x.fixed]
-    dues = _dues(left, [stands[place] for place in open_])
-    due = dict(zip(open_, dues, strict=True))
-    _cut(kept, due, stands, excess=sum(kept) - units)
-    _give(kept, due, free=units - sum(kept))
-    poor = [place for place in open_ if 2 * kept[place] < due[place]]
+    bounds = _bounds(units, stands)
+    due = _dues(left, stands, bounds, kept)
+    for places, most in bounds:
+        _cut(kept, due, stands, places=places, excess=sum(kept[place] for place in places) - most)
+    _give(kept, due, bounds, free=units - sum(kept))
+    poor = [place for place in due if 2 * kept[place] < due[place]]
     if poor:
-        _move(kept, due, stands, poor)
+        _move(kept, due, stands, bounds=bounds, poor=poor)
     return tuple(kept)
 
 
-def _dues(units: int, stands: Sequence[Stand]) -> list[int]:
-    """Return the parts by weight, whole units, each at most its `most`; what does not fit goes to the others."""
-    parts = [0] * len(stands)
-    open_ = [place for place, x in enumerate(stands) if x.most > 0]
+def _bounds(units: int, stands: Sequence[Stand]) -> Bounds:
+    rooms = [units if x.room is None else max(0, min(units, x.room)) for x in stands]
+    return [
+        (frozenset(place for place, mine in enumerate(rooms) if mine <= room), room) for room in sorted({units, *rooms})
+    ]
+
+
+def _space(parts: Sequence[int], place: int, bounds: Bounds, *, giver: int | None = None) -> int:
+    """Return how many units more a listing may be given, where `giver` gives them: what both are in stays full."""
+    left = [
+        most - sum(parts[one] for one in places) for places, most in bounds if place in places and giver not in places
+    ]
+    return max(0, min(left, default=max(most for _, most in bounds)))
+
+
+def _dues(units: int, stands: Sequence[Stand], bounds: Bounds, kept: Sequence[int]) -> dict[int, int]:
+    """Return the parts by weight of all that can be written; where many are bounded together, these share that."""
+    mosts = {place: x.most for place, x in enumerate(stands) if not x.fixed}
+    for places, room in bounds:
+        mine = [place for place in mosts if place in places]
+        most = max(0, room - sum(kept[place] for place in places if place not in mosts))
+        if sum(_by_weight(units, stands, mosts)[place] for place in mine) > most:
+            mosts |= _by_weight(most, stands, {place: mosts[place] for place in mine})
+    return _by_weight(units, stands, mosts)
+
+
+def _by_weight(units: int, stands: Sequence[Stand], mosts: Mapping[int, int]) -> dict[int, int]:
+    """Return parts by weight, whole units, each at most what is given for it; what does not fit goes to the others."""
+    parts = dict.fromkeys(mosts, 0)
     left = units
+    open_ = [place for place, most in mosts.items() if most > 0]
     while left and open_:
         whole = sum(stands[place].weight for place in open_)
         even = 1.0 / len(open_)
         exact = {p: left * (stands[p].weight / whole if whole > 0 else even) for p in open_}
         for place in open_:
-            parts[place] += min(int(exact[place]), stands[place].most - parts[place])
-        left = units - sum(parts)
+            parts[place] += min(int(exact[place]), mosts[place] - parts[place])
+        left = units - sum(parts.values())
         by_rest = sorted(open_, key=lambda p: (-(exact[p] - int(exact[p])), -stands[p].weight, p))
         for place in by_rest:
-            if left and parts[place] < stands[place].most:
+            if left and parts[place] < mosts[place]:
                 parts[place] += 1
                 left -= 1
-        open_ = [place for place in open_ if parts[place] < stands[place].most]
+        open_ = [place for place in open_ if parts[place] < mosts[place]]
     return parts
 
 
-def _cut(kept: list[int], due: Mapping[int, int], stands: Sequence[Stand], *, excess: int) -> None:
+def _cut(
+    kept: list[int], due: Mapping[int, int], stands: Sequence[Stand], *, places: frozenset[int], excess: int
+) -> None:
     """Take units away that are not there, from those that have most beyond their due; cheap ones first."""
-    order = sorted(due, key=lambda place: (stands[place].costly, due[place] - kept[place], place))
+    mine = (place for place in due if place in places)
+    order = sorted(mine, key=lambda place: (stands[place].costly, due[place] - kept[place], place))
     for down_to_due in (True, False):
         for place in order:
             spare = kept[place] - (due[place] if down_to_due else 0)
@@ -100,24 +136,22 @@ def _cut(kept: list[int], due: Mapping[int, int], stands: Sequence[Stand], *, ex
             excess -= taken
 
 
-def _give(kept: list[int], due: Mapping[int, int], *, free: int) -> None:
+def _give(kept: list[int], due: Mapping[int, int], bounds: Bounds, *, free: int) -> None:
     for place in sorted(due, key=lambda place: (kept[place] - due[place], place)):
-        given = min(max(0, free), max(0, due[place] - kept[place]))
+        given = min(max(0, free), max(0, due[place] - kept[place]), _space(kept, place, bounds))
         kept[place] += given
         free -= given
 
 
-def _move(kept: list[int], due: Mapping[int, int], stands: Sequence[Stand], poor: Sequence[int]) -> None:
+def _move(
+    kept: list[int], due: Mapping[int, int], stands: Sequence[Stand], *, bounds: Bounds, poor: Sequence[int]
+) -> None:
     """Let those that have more than their due give it to those that have run down."""
-    wanted = sum(due[place] - kept[place] for place in poor)
     order = sorted(due, key=lambda place: (stands[place].costly, due[place] - kept[place], place))
-    freed = 0
-    for place in order:
-        spare = min(max(0, kept[place] - due[place]), wanted - freed)
-        if spare > 0:
-            kept[place] -= spare
-            freed += spare
     for place in poor:
-        given = min(freed, due[place] - kept[place])
-        kept[place] += given
-        freed -= given
+        for giver in order:
+            spare = max(0, kept[giver] - due[giver])
+            given = min(spare, due[place] - kept[place], _space(kept, place, bounds, giver=giver))
+            if given > 0:
+                kept[giver] -= given
+                kept[place] += given

@@ -69,6 +69,12 @@ def held(changes: Mapping[K, Sequence[Change]], *, listings: Mapping[K, int], ru
     }
 
 
+def counts(change: Change, rule: BrakeRule) -> bool:
+    """Say whether one change is a fall to zero or a raise in the sense of the rule."""
+    trip = _weighed([change], 0, rule)
+    return trip.to_zero + trip.raised > 0
+
+
 def _weighed(changes: Iterable[Change], listings: int, rule: BrakeRule) -> Trip:
     to_zero = raised = 0
     for change in changes:

@@ -68,13 +68,15 @@ class Past:
     """What the ledger knows of an account.
 
     `orders` are numbers of orders per 24 hours, the last 24 hours first. `shipped_at` is when the latest order was
-    placed that has shipped, None: none. `at_risk` orders are open and cannot be served by what is there.
+    placed that has shipped, None: none. `at_risk` orders are open and cannot be served by what is there. `since` is
+    from when on its cancels are heard of, None: for longer than any rule looks back.
     """
 
     cancels: Sequence[Cancel]
     orders: Sequence[int]
     shipped_at: Instant | None = None
     at_risk: int = 0
+    since: Instant | None = None
 
 
 class Level(StrEnum):
@@ -90,7 +92,8 @@ class Finding:
     """One rule's state. `value`, `forecast` and `limit` are shares for a rate, points, or orders; None: unknown.
 
     `count` of `total` orders were cancelled by the shop, of `unknown` more it is not known. `forecast` is the worst
-    that comes if every order at risk has to be cancelled, `step` what one more cancel adds (0: that depends).
+    that comes if every order at risk has to be cancelled, `step` what one more cancel adds (0: that depends). `young`:
+    the ledger does not reach back to the begin of the window yet, so that a share says little.
     """
 
     name: str
@@ -102,6 +105,7 @@ class Finding:
     limit: float | None
     rate: bool = False
     step: float = 0.0
+    young: bool = False
 
     @property
     def used(self) -> float:
@@ -120,7 +124,9 @@ class Finding:
 
     @property
     def level(self) -> Level:
-        """Say whether a person has to know."""
+        """Say whether a person has to know; of a share that says little nobody is warned."""
+        if self.young:
+            return Level.GOOD
         if self.used >= 1.0:
             return Level.OVER
         return Level.WARNED if self.used >= WARN or self.coming >= 1.0 or self.last else Level.GOOD
@@ -142,7 +148,9 @@ def judge(rule: ConductRule, past: Past, *, now: Instant) -> Finding:
 
 def caution(findings: Sequence[Finding]) -> float:
     """Return how many times as dear an oversold unit is on this account: 1.0 while all is well, at most DEAREST."""
-    worst = max((max(one.used, min(one.coming, 1.0), LAST_STEP * one.last) for one in findings), default=0.0)
+    worst = max(
+        (max(one.used, min(one.coming, 1.0), LAST_STEP * one.last) for one in findings if not one.young), default=0.0
+    )
     return 1.0 + (DEAREST - 1.0) * min(1.0, max(0.0, (worst - WARN) / (1.0 - WARN)))
 
 
@@ -163,6 +171,7 @@ def _rate(rule: CancelRate, past: Past, now: Instant) -> Finding:
         forecast=_worst_rate(rule, past, [one.at for one in mine], now),
         limit=rule.limit,
         rate=True,
+        young=past.since is not None and past.since > since,
     )
 
 

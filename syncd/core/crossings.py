@@ -63,8 +63,8 @@ class Loser:
     """An order for which the units are missing.
 
     `lost` of its `sale`. `left` is what was truly there when it was placed. `cause`: lag, write, not_written, count,
-    drift, restore, unknown. `safety_stock` is the smallest fixed one on its channel that would have refused it (None
-    where none is the remedy). `shown` is the last write that its listing had taken by then.
+    drift, restore, unknown. `safety_stock` is the smallest fixed one of `sku`, what was sold, on its channel that would
+    have refused it (None where none is the remedy). `shown` is the last write that its listing had taken by then.
     """
 
     sale: Sale
@@ -75,6 +75,7 @@ class Loser:
     lowered: tuple[Moved, ...]
     drifts: tuple[Drifted, ...]
     shown: Written | None
+    sku: str
     safety_stock: int | None
 
 
@@ -187,8 +188,16 @@ def _loser(history: History, sales: Sequence[Sale], sale: Sale, lost: int) -> Lo
         lowered=lowered,
         drifts=drifts,
         shown=max((x for x in writes if _took_effect(x, sale.at)), key=lambda x: x.id, default=None),
-        safety_stock=min(units, max(1, left + units - sale.units + 1)) if cause == "lag" else None,
+        sku=history.sku if sale.line is None else sale.line.sku,
+        safety_stock=_safety_stock(sale, left=left, crossed=units) if cause == "lag" else None,
     )
+
+
+def _safety_stock(sale: Sale, *, left: int, crossed: int) -> int:
+    """Return the smallest safety stock that would have refused a sale, in units of what was sold."""
+    each = 1 if sale.line is None else sale.line.each
+    wanted = -(-sale.units // each)
+    return min(-(-crossed // each), max(1, (left + crossed) // each - wanted + 1))
 
 
 def _crossed(sales: Iterable[Sale], loser: Sale, writes: Sequence[Written]) -> Iterator[Crossed]:
@@ -280,10 +289,11 @@ def _doubled(history: History, sale: Sale, drifts: Iterable[Drifted]) -> bool:
     )
 
 
-def smallest_safety_stock(found: Iterable[Incident]) -> Mapping[str, int]:
-    """Return the smallest fixed safety stock by channel that would have refused every order lost by lag."""
-    needed: dict[str, int] = {}
+def smallest_safety_stock(found: Iterable[Incident]) -> Mapping[tuple[str, str], int]:
+    """Return the smallest fixed safety stock by channel and SKU that would have refused every order lost by lag."""
+    needed: dict[tuple[str, str], int] = {}
     for loser in (loser for incident in found for loser in incident.losers):
         if loser.safety_stock is not None:
-            needed[loser.sale.account] = max(loser.safety_stock, needed.get(loser.sale.account, 0))
+            place = (loser.sale.account, loser.sku)
+            needed[place] = max(loser.safety_stock, needed.get(place, 0))
     return needed

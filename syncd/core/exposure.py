@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from statistics import NormalDist
@@ -112,16 +112,29 @@ def overlay(defaults: Policy, *rows: PolicyLike) -> Policy:
     return replace(defaults, **given) if given else defaults
 
 
-def pool_target(available: int, policy: Policy, *, account: str = "") -> int:
-    """Return what a listing of an account shows that shares its units with all others; never below zero.
+def among(policy: Policy, accounts: Collection[str]) -> Policy:
+    """Return the policy of a SKU that only these accounts sell: a priority of another one holds nobody back."""
+    if not policy.priority or policy.priority in accounts:
+        return policy
+    return replace(policy, priority="", priority_units=0)
 
-    A percentage of safety stock is rounded up to whole units, one of a share down.
+
+def kept_back(available: int, policy: Policy, *, account: str = "") -> int:
+    """Return how many units a listing of an account leaves: to nobody, or to the account that has priority.
+
+    A percentage of safety stock is rounded up to whole units.
     """
     percent_units = -(-available * policy.safety_percent // 100)
     kept = max(policy.safety_stock, percent_units)
-    if policy.priority and policy.priority != account:
-        kept = max(kept, policy.priority_units)
-    target = available - kept
+    return max(kept, policy.priority_units) if policy.priority and policy.priority != account else kept
+
+
+def pool_target(available: int, policy: Policy, *, account: str = "") -> int:
+    """Return what a listing of an account shows that shares its units with all others; never below zero.
+
+    A share is rounded down to whole units.
+    """
+    target = available - kept_back(available, policy, account=account)
     if policy.cap is not None:
         target = min(target, policy.cap)
     if policy.share is not None:
@@ -129,38 +142,51 @@ def pool_target(available: int, policy: Policy, *, account: str = "") -> int:
     return max(0, target)
 
 
-def margin(*, rate_per_s: float, window_s: float, quantile: float = 0.999, most: int = 1000) -> int:
+def margin(
+    *,
+    rate_per_s: float,
+    window_s: float,
+    quantile: float = 0.999,
+    most: int = 1000,
+    sizes: Sequence[float] = (1.0,),
+) -> int:
     """Return how many units a listing sells at most within a window of time, with the chance `quantile`.
 
-    It is the smallest q with P(sales <= q) >= quantile, sales being Poisson with the mean rate times window, and is
-    never above `most`. 0 where nothing sells or no time passes.
+    It is the smallest q with P(sales <= q) >= quantile, sales being orders that come by themselves (Poisson), each of
+    1, 2, ... units with the chances `sizes`, and with the mean rate times window. It is never above `most`. 0 where
+    nothing sells or no time passes.
     """
     assert 0.5 <= quantile < 1, "a margin covers more than the median"
-    mean = rate_per_s * window_s
     if rate_per_s <= 0 or window_s <= 0:
         return 0
+    mean = rate_per_s * window_s
     if mean >= most:
         return most
+    size = math.fsum(chance * units for units, chance in enumerate(sizes, 1))
     if mean > NORMAL_ABOVE:
-        return min(most, _normal_quantile(mean, quantile))
-    return _poisson_quantile(mean, quantile=quantile, most=most)
+        square = math.fsum(chance * units * units for units, chance in enumerate(sizes, 1))
+        return min(most, _normal_quantile(mean, mean * square / size, quantile))
+    return _compound_quantile(mean / size, sizes, quantile=quantile, most=most)
 
 
-def _normal_quantile(mean: float, quantile: float) -> int:
-    """Return the quantile of a Poisson distribution of large mean; half a unit corrects for whole units."""
-    return math.ceil(mean + NormalDist().inv_cdf(quantile) * math.sqrt(mean) - 0.5)
+def _normal_quantile(mean: float, variance: float, quantile: float) -> int:
+    """Return the quantile of many sales; half a unit corrects for whole units."""
+    return math.ceil(mean + NormalDist().inv_cdf(quantile) * math.sqrt(variance) - 0.5)
 
 
-def _poisson_quantile(mean: float, *, quantile: float, most: int) -> int:
-    """Return the smallest q with P(Poisson(mean) <= q) >= quantile, at most `most`."""
-    chance = math.exp(-mean)
-    total = chance
-    units = 0
-    while total < quantile and units < most:
-        units += 1
-        chance *= mean / units
-        total += chance
-    return units
+def _compound_quantile(orders: float, sizes: Sequence[float], *, quantile: float, most: int) -> int:
+    """Return the smallest q with P(units of so many orders in the mean <= q) >= quantile, at most `most`.
+
+    Panjer's recursion: the chance of n units from those of fewer.
+    """
+    chances = [math.exp(-orders)]
+    total = chances[0]
+    while total < quantile and len(chances) <= most:
+        n = len(chances)
+        parts = (j * chance * chances[n - j] for j, chance in enumerate(sizes[:n], 1))
+        chances.append(orders / n * math.fsum(parts))
+        total += chances[-1]
+    return len(chances) - 1
 
 
 def decay(rate_per_s: float, *, units: int, elapsed_s: float, half_life_s: float = 6 * 3600.0) -> float:

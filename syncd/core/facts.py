@@ -86,12 +86,16 @@ class OutcomeFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueFact:
-    """Listings of a channel's catalogue; `started_at` is the start of the catalogue read they belong to."""
+    """Listings of a channel's catalogue; `started_at` is the start of the catalogue read they belong to.
+
+    `forced` passes the brake.
+    """
 
     account: AccountId
     started_at: Instant
     listings: tuple[ListingInfo, ...]
     finished: bool = False
+    forced: bool = False
 
 
 class Counted(StrEnum):
@@ -196,7 +200,7 @@ class PolicyRow:
     """What one SKU may show on one account (`None`: everywhere); a field of None falls back to the settings.
 
     With `since` and `until` it is a dated policy of the name `season`, which ends by itself; one that has no field but
-    these is taken away.
+    these, or but its name, is taken away.
     """
 
     sku: Sku

@@ -66,6 +66,17 @@ def room(available: int, others: Iterable[Claim]) -> int:
     return available - sum(claim.total for claim in others)
 
 
+def room_within(allowed: int, others: Iterable[tuple[int, Claim]]) -> int:
+    """Return how many shared units are left for a listing that may take `allowed` of them.
+
+    The others come with what each may take: less where more is kept back, more where units on their way are sold too.
+    All that may take no more than so many units take together no more either.
+    """
+    others = list(others)
+    bounds = {allowed, *(theirs for theirs, _ in others if theirs > allowed)}
+    return min(room(bound, (claim for theirs, claim in others if theirs <= bound)) for bound in bounds)
+
+
 def ceiling(mode: WriteMode, *, room: int, mine: Claim) -> int:
     """Return the most that a write may set a listing to, whose claim is `mine`, where the others leave `room`.
 

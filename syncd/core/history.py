@@ -32,7 +32,10 @@ class Moved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoldLine:
-    """The line of an order that a movement is of. `sku` is what was sold: the SKU itself or a kit that holds it."""
+    """The line of an order that a movement is of.
+
+    `sku` is what was sold: the SKU itself, or a kit of which one unit takes `each` units of the SKU.
+    """
 
     account: str
     order_id: str
@@ -41,6 +44,7 @@ class SoldLine:
     remote_id: str
     sku: str
     ordered_at: Instant
+    each: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,11 +105,15 @@ class OpenOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prevention:
-    """What is learnt: a rule, and where it is set. `value` is the smallest number that would have done, 0 for none."""
+    """What is learnt: a rule, and where it is set. `value` is the smallest number that would have done, 0 for none.
+
+    `sku` is what it is set for where that has a number of its own: the SKU itself or a kit that holds it.
+    """
 
     lesson: Lesson
     account: str = ""
     value: int = 0
+    sku: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,25 +210,27 @@ def _amount(text: str) -> Decimal:
 
 def _prevention(incident: Incident, cause: Cause) -> Iterable[Prevention]:
     """Say what would have helped, the most important first, each once."""
-    found: dict[tuple[Lesson, str], Prevention] = {}
+    found: dict[tuple[Lesson, str, str], Prevention] = {}
     if cause is Cause.SUPPLIER:
-        found[Lesson.MARGIN, ""] = Prevention(lesson=Lesson.MARGIN)
+        found[Lesson.MARGIN, "", ""] = Prevention(lesson=Lesson.MARGIN)
     if cause is Cause.COUNT:
-        found[Lesson.COUNT, ""] = Prevention(lesson=Lesson.COUNT)
+        found[Lesson.COUNT, "", ""] = Prevention(lesson=Lesson.COUNT)
     stocks = smallest_safety_stock([incident])
     for loser in incident.losers:
         lesson = _LESSONS[loser.cause]
         if lesson is not Lesson.NONE:
             one = _lesson(loser, lesson, stocks)
-            found.setdefault((lesson, one.account), one)
+            found.setdefault((lesson, one.account, one.sku), one)
     return found.values() or [Prevention(lesson=Lesson.NONE)]
 
 
-def _lesson(loser: Loser, lesson: Lesson, stocks: Mapping[str, int]) -> Prevention:
+def _lesson(loser: Loser, lesson: Lesson, stocks: Mapping[tuple[str, str], int]) -> Prevention:
     if lesson is Lesson.COUNT:
         return Prevention(lesson=lesson)
     account = loser.sale.account
-    return Prevention(lesson=lesson, account=account, value=stocks[account] if lesson is Lesson.SAFETY_STOCK else 0)
+    if lesson is not Lesson.SAFETY_STOCK:
+        return Prevention(lesson=lesson, account=account)
+    return Prevention(lesson=lesson, account=account, value=stocks[account, loser.sku], sku=loser.sku)
 
 
 def may_send(cause: Cause, automatic: Iterable[str]) -> bool:

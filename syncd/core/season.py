@@ -19,7 +19,7 @@ class Season:
     since: Instant
     until: Instant
     accounts: tuple[str, ...] = ()
-    demand: float = 1.0
+    demand: float | None = None
     exposure: str | None = None
     loss: int | None = None
     safety_stock: int | None = None
@@ -48,5 +48,5 @@ def next_turn(seasons: Iterable[Season], *, now: Instant) -> Instant | None:
 
 
 def expected_demand(seasons: Collection[Season], *, now: Instant) -> float:
-    """Return how many times the usual demand of the whole shop is expected now."""
-    return max((x.demand for x in seasons if x.since <= now < x.until), default=1.0)
+    """Return how many times the usual demand of the whole shop is expected now; of several the most counts."""
+    return max((x.demand for x in seasons if x.demand is not None and x.since <= now < x.until), default=1.0)

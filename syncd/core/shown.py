@@ -8,7 +8,7 @@ is an absolute write of ours of which nobody knows whether it took effect.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from syncd.core.terms import Instant, Span
 
@@ -152,6 +152,28 @@ def judge(history: History, *, value: int, at: Span) -> Reading | None:
         surplus=max(0, value - belief.high),
         since=history.base.since,
         until=at.latest,
+    )
+
+
+REWOUND_US = 3_600 * 1_000_000
+"""How long before a reading a base is taken to have been true whose own time lies ahead."""
+
+
+def rewound(history: History, at: Span) -> History:
+    """Return a history whose base lies ahead of a reading, since the clock was set back, as one that it can follow.
+
+    When the base was true is only known roughly then. What was noted by the clock as it was may have come at any time
+    since.
+    """
+    assert at.latest is not None, "a reading has an end"
+    latest = at.latest
+    base = Base(value=history.base.value, since=at.earliest - REWOUND_US, until=at.earliest)
+    between = Span(earliest=at.earliest, latest=latest)
+    return replace(
+        history,
+        base=base,
+        effects=[replace(x, span=between, maybe=True) if x.span.earliest > latest else x for x in history.effects],
+        writes=[replace(x, sent_at=base.since, until=latest) if x.sent_at > latest else x for x in history.writes],
     )
 
 

@@ -55,6 +55,10 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
             title="Orders without a ship-by date", sentence="{account}: {count} orders, the first is {order} ({reason})"
         ),
         "notice": Words(title="Word from the channel", sentence="{account}: {text}"),
+        "clock": Words(
+            title="Clock set back",
+            sentence="the clock of this machine went back by {minutes} minutes or more; {account} is read anew",
+        ),
         "disk": Words(title="Disk almost full", sentence="{free_mb} MB left where the ledger is kept"),
         "private_sale": Words(
             title="Private sale refused",
@@ -65,6 +69,10 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
             sentence="{account}, entry {entry}: {reason}; its units stay held until it is ended there",
         ),
         "oversell": Words(title="Oversold", sentence="{sku}: {units} more sold than there are"),
+        "overdue": Words(
+            title="Deliveries overdue",
+            sentence="{count} were to be here and are not ({names}); preorders no longer count on them",
+        ),
         "desk_down": Words(title="Desk down", sentence="{desk} cannot be reached: {reason}"),
         "ticket_refused": Words(
             title="Ticket not changed", sentence="{desk} refuses a change of ticket {ticket}: {reason}"
@@ -134,8 +142,16 @@ TEXTS: Final[Mapping[str, Mapping[str, Words]]] = {
         ),
         "no_ship_date": Words(title="出荷予定日なしの注文", sentence="{account}：{count}件、先頭は{order}（{reason}）"),
         "notice": Words(title="チャネルからの連絡", sentence="{account}：{text}"),
+        "clock": Words(
+            title="時計の後戻り",
+            sentence="このマシンの時計が{minutes}分以上戻されました。{account}の数を読み直します",
+        ),
         "disk": Words(title="ディスク残量不足", sentence="台帳の保存先の残りは{free_mb} MBです"),
         "oversell": Words(title="売り越し", sentence="{sku}：在庫より{units}点多く売れています"),
+        "overdue": Words(
+            title="入荷の遅れ",
+            sentence="予定日を過ぎた入荷が{count}件あります（{names}）。予約販売の対象から外しました",
+        ),
         "desk_down": Words(title="デスク停止", sentence="{desk}に接続できません：{reason}"),
         "ticket_refused": Words(
             title="チケットを変更できません", sentence="{desk}がチケット{ticket}の変更を拒否しました：{reason}"

@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from syncd.core import brake
 from syncd.core.adoption import Edit, edit_of
+from syncd.core.brake import Change
 from syncd.core.ledger import MovementKind, Posting
 from syncd.core.plan import Lane
 from syncd.core.shown import Reading
 from syncd.core.terms import SECOND_US, UNPLACED, AccountId, SkuId, Span
+from syncd.engine import drifting
+from syncd.engine.rooms import Rooms, load_policies, policy_of
 from syncd.engine.rules import Rules
+from syncd.engine.weighing import weighed
 from syncd.engine.work import Hint, Work
-from syncd.store import adoptions, doubts, listings
+from syncd.store import adoptions, counts, doubts, listings
 from syncd.store.adoptions import ADOPTED, DROPPED, WATCHED, Adoption
 from syncd.store.doubts import Suspect
 from syncd.store.listings import Listing
@@ -72,33 +77,60 @@ def _add(work: Work, rules: Rules, listing: Listing, edit: Edit, *, sku_id: SkuI
 
 
 def _settle(work: Work, rules: Rules, listing: Listing, one: Adoption) -> None:
-    """Book a hand edit that is sure, or hold it for a person where there are too many of them."""
+    """Book a hand edit that is sure, or hold it for a person: where there are too many, or its sense is not clear."""
     listing.held = ""
     work.stir(listing)
     if one.edit.left == 0:
         one.state = DROPPED
+    elif _counted(work, listing, one):
+        # Who counts there says what the shelf holds, and has typed the same at the channel: it is one change, not two.
+        one.state = DROPPED
+        _note(work, listing, one, state=drifting.EXPLAINED)
     elif _braked(work, rules.account, one):
-        _hold(work, listing, one)
+        _hold(work, listing, one, cause=f"hand edits at {listing.account}: `syncd drift list`")
+    elif _hides(work, rules, listing, one):
+        _hold(work, listing, one, cause=f"a hand edit at {listing.account} where not all units are shown: count them")
     else:
         one.state = ADOPTED
         _book(work, one, reason="a person changed the number at the channel")
         _note(work, listing, one, state="adopted")
 
 
+def _counted(work: Work, listing: Listing, one: Adoption) -> bool:
+    edit = one.edit
+    return drifting.counted(work, listing, one.sku_id, units=edit.left, since=edit.since, until=edit.until)
+
+
 def _braked(work: Work, account: AccountId, one: Adoption) -> bool:
     """Say whether this one more hand edit would be too much of a change within an hour."""
-    zero, raised = adoptions.booked_since(work.conn, account, work.now - BRAKE_US)
-    most = raised + 1 if one.edit.left > 0 else zero + (one.seen <= 0)
-    rule = work.house.brake
-    return most >= rule.minimum and most > rule.share * sum(listings.released(work.conn).values())
+    rule, change = work.house.brake, Change(before=one.seen - one.edit.left, after=one.seen)
+    if not brake.counts(change, rule):
+        return False
+    others = [Change(before=a, after=b) for a, b in adoptions.booked_since(work.conn, account, work.now - BRAKE_US)]
+    alike = [other for other in others if (other.after > 0) == (change.after > 0)]
+    return weighed(work.conn, [*alike, change], rule=rule) is not None
 
 
-def _hold(work: Work, listing: Listing, one: Adoption) -> None:
+def _hides(work: Work, rules: Rules, listing: Listing, one: Adoption) -> bool:
+    """Say whether a listing was to show fewer units than there are.
+
+    Then a number that a person typed may be a count of the shelf, or a change of what was shown: nobody knows.
+    """
+    if listing.sku_id != one.sku_id or listing.target is None:
+        return False
+    load_policies(work, (one.sku_id,))
+    where = (listing.location,) if listing.location else rules.locations
+    available = Rooms(work).at(one.sku_id, where, policy_of(work, one.sku_id, rules.account), rules.account)
+    # What was missing was held while the target was found, and is not held any more.
+    return listing.target < available + min(0, one.edit.left)
+
+
+def _hold(work: Work, listing: Listing, one: Adoption, *, cause: str) -> None:
     """Keep a hand edit for a person, as drift that waits: `syncd drift accept` or `overwrite`."""
     one.state = DROPPED
-    listing.held = "drift"
+    listing.held = drifting.DRIFT
     _note(work, listing, one, state="pending")
-    work.alarm("brake", f"drift:{listing.account}", cause=f"hand edits at {listing.account}")
+    work.alarm("brake", f"drift:{listing.account}", cause=cause)
     work.alarm("drift", listing.account, account=listing.account, listing=listing.ref.remote_id, seen=one.seen)
 
 
@@ -163,7 +195,9 @@ def told(
         if not one.edit.covers(span):
             continue
         one.edit = one.edit.told(orders=orders, gives=gives)
-        if one.state == ADOPTED:
+        if one.state == ADOPTED and counts.counts_since(work.conn, sku_id, one.location, one.edit.until):
+            one.state = DROPPED
+        elif one.state == ADOPTED:
             _book(work, one, reason="told of later: an order or a restore explains it")
         elif one.state == WATCHED and one.edit.left == 0:
             one.state = DROPPED

@@ -9,7 +9,8 @@ import msgspec
 from syncd.core.facts import AccountFact, AccountState, DriftFact, HintFact, Verdict
 from syncd.core.ledger import MovementKind, Posting
 from syncd.core.plan import Lane
-from syncd.core.terms import SECOND_US, UNPLACED, AccountId, SkuId
+from syncd.core.terms import SECOND_US, UNPLACED, SkuId
+from syncd.engine import drifting
 from syncd.engine.stock import Refused
 from syncd.engine.work import Hint, Work
 from syncd.store import accounts, doubts, listings
@@ -54,21 +55,18 @@ def take_hint(work: Work, fact: HintFact) -> None:
 def take_drift(work: Work, fact: DriftFact) -> None:
     """Accept hand edits as the truth of stock, or let them be overwritten."""
     rows = doubts.pending_drift(work.conn, fact.ids)
+    if not rows and not fact.ids:
+        raise Refused("no hand edit waits")
     missing = sorted(set(fact.ids).difference(row.id for row in rows))
     if missing:
         raise Refused(f"no drift waits with number {', '.join(str(number) for number in missing)}")
     found = work.keep(listings.by_id(work.conn, {row.listing_id for row in rows}))
     by_id = {listing.id: listing for listing in found}
     for row in rows:
-        listing = by_id[row.listing_id]
-        listing.held = ""
-        work.stir(listing)
         if fact.verdict is Verdict.ACCEPT and row.sku_id is not None:
-            _adopt(work, row, listing, fact.actor)
+            _adopt(work, row, by_id[row.listing_id], fact.actor)
     state = "accepted" if fact.verdict is Verdict.ACCEPT else "overwritten"
-    doubts.end_drift(work.conn, [row.id for row in rows], state=state, actor=fact.actor, now=work.now)
-    for account in {AccountId(row.account) for row in rows}:
-        work.calm("drift", account)
+    drifting.end(work, rows, state=state, actor=fact.actor)
 
 
 def _adopt(work: Work, row: Any, listing: listings.Listing, actor: str) -> None:

@@ -33,6 +33,7 @@ from syncd.engine.loops import Loop, Stage
 from syncd.engine.maintenance import run_maintenance
 from syncd.engine.notices import Queue
 from syncd.engine.offering import Offering
+from syncd.engine.overdue import OverdueWatch
 from syncd.engine.planning import Planner
 from syncd.engine.plant import Plant
 from syncd.engine.poll import Poll
@@ -110,11 +111,13 @@ def engine_loops(plant: Plant) -> list[Loop]:
         plant.ready.set()
         await ingest.run(stop)
 
+    planner = Planner(plant)
     loops = [
         Loop(name="ingest", stage=Stage.INGEST, run=decide),
         Loop(name="lags", stage=Stage.RELAY, run=LagWatch(plant).run),
         Loop(name="attending", stage=Stage.DISPATCH, run=partial(run_attending, plant)),
-        Loop(name="exposure", stage=Stage.READERS, run=Lookout(plant, Planner(plant)).run),
+        Loop(name="exposure", stage=Stage.READERS, run=Lookout(plant, planner).run),
+        Loop(name="overdue", stage=Stage.READERS, run=OverdueWatch(plant, planner).run),
         Loop(name="strays", stage=Stage.READERS, run=StrayWatch(plant).run),
         Loop(name="incidents", stage=Stage.READERS, run=IncidentWatch(plant).run),
         Loop(name="hidden", stage=Stage.READERS, run=HiddenWatch(plant).run),

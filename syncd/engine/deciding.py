@@ -9,7 +9,6 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from syncd.core import brake
 from syncd.core.brake import Change, Trip
 from syncd.core.facts import (
     AccountFact,
@@ -27,6 +26,7 @@ from syncd.core.facts import (
 )
 from syncd.core.terms import AccountId, Instant
 from syncd.engine import observe
+from syncd.engine.catalogue import lost, take_catalogue
 from syncd.engine.control import take_account, take_drift, take_hint
 from syncd.engine.orders import take_orders
 from syncd.engine.placing import Stated
@@ -35,8 +35,9 @@ from syncd.engine.rules import House
 from syncd.engine.stock import Refused, StockFact, take_stock
 from syncd.engine.targets import retarget
 from syncd.engine.waitfacts import WaitingFact, take_waiting
+from syncd.engine.weighing import weighed
 from syncd.engine.work import Hint, Work
-from syncd.store import accounts, inbox, listings
+from syncd.store import accounts, alerts, inbox
 from syncd.store.inbox import Received
 from syncd.store.statements import savepoint
 
@@ -87,6 +88,8 @@ def decide(conn: Connection, group: Sequence[Received], *, house: House, now: In
                 return _take_outcomes(conn, group, house=house, now=now)
             case BrakeFact() as fact:
                 _take_brake(conn, fact, house=house, now=now)
+            case CatalogueFact() as fact:
+                return _take_catalogue(conn, first, fact, house=house, now=now)
             case fact if isinstance(fact, WaitingFact):
                 return _take_waiting(conn, first, fact, house=house, now=now)
             case fact if isinstance(fact, StockFact):
@@ -165,7 +168,7 @@ def _take_other(conn: Connection, fact: Fact, *, house: House, now: Instant) -> 
         case ScanFact():
             observe.take_scan(work, fact)
         case CatalogueFact():
-            observe.take_catalogue(work, fact)
+            take_catalogue(work, fact)
         case HintFact():
             take_hint(work, fact)
         case AccountFact():
@@ -177,6 +180,22 @@ def _take_other(conn: Connection, fact: Fact, *, house: House, now: Instant) -> 
     replan(work)
     work.flush()
     return work.hints
+
+
+def _take_catalogue(
+    conn: Connection, received: Received, fact: CatalogueFact, *, house: House, now: Instant
+) -> set[tuple[AccountId, Hint]]:
+    """Take a part of a catalogue, unless the brake holds that many listings are gone; a later read may show them."""
+    trip = lost(conn, fact, rule=house.brake)
+    held = [row for row in accounts.held(conn) if row.cause == _cause_of(received)] if fact.finished else []
+    if trip is not None:
+        if not held:
+            hold(conn, received, trip, now)
+        return set()
+    for row in held:
+        accounts.end_hold(conn, row.id, state="refused", actor="", now=now)
+        alerts.clear_alert(conn, kind="brake", key=str(row.id), now=now)
+    return _take_other(conn, fact, house=house, now=now)
 
 
 def _take_waiting(
@@ -231,16 +250,12 @@ def trips(work: Work) -> Trip | None:
         known = work.account_of(listing)
         if known is not None and known.state is AccountState.LIVE and listing.target != before:
             changes.append(Change(before=before, after=listing.target or 0, shows=listing.high))
-    rule = work.house.brake
-    if len(changes) < rule.minimum:
-        return None
-    released = sum(listings.released(work.conn).values())
-    return brake.check(changes, listings=released, rule=rule)
+    return weighed(work.conn, changes, rule=work.house.brake)
 
 
 def hold(conn: Connection, received: Received, trip: Trip, now: Instant) -> None:
     """Keep a fact for a person, park it, and raise the alert."""
-    cause = f"{type(received.fact).__name__.removesuffix('Fact').lower()} from {received.source}"
+    cause = _cause_of(received)
     brake_id = hold_back(conn, trip, cause=cause, inbox_id=received.inbox_id, now=now)
     reason = (
         f"held by the brake: {trip.to_zero} listings would fall to zero and {trip.raised} rise, of {trip.listings}; "
@@ -249,17 +264,16 @@ def hold(conn: Connection, received: Received, trip: Trip, now: Instant) -> None
     inbox.park(conn, received.inbox_id, reason=reason, now=now)
 
 
+def _cause_of(received: Received) -> str:
+    return f"{type(received.fact).__name__.removesuffix('Fact').lower()} from {received.source}"
+
+
 def hold_back(conn: Connection, trip: Trip, *, cause: str, inbox_id: int, now: Instant) -> int:
     """Note what the brake holds and raise the alert; return its number."""
-    told: dict[str, str | int] = {
-        "cause": cause,
-        "to_zero": trip.to_zero,
-        "raised": trip.raised,
-        "listings": trip.listings,
-    }
-    brake_id = accounts.hold(conn, {**told, "inbox_id": inbox_id, "at": now})
+    told = {"to_zero": trip.to_zero, "raised": trip.raised, "listings": trip.listings}
+    brake_id = accounts.hold(conn, {**told, "cause": cause, "inbox_id": inbox_id, "at": now})
     work = Work(conn, house=House(), now=now)
-    work.alarm("brake", str(brake_id), **told)
+    work.alarm("brake", str(brake_id), cause=cause, **told)
     work.flush()
     _log.warning("brake.held", brake_id=brake_id, cause=cause, to_zero=trip.to_zero, raised=trip.raised)
     return brake_id
@@ -271,6 +285,8 @@ def _take_brake(conn: Connection, fact: BrakeFact, *, house: House, now: Instant
     Settings are no fact: who holds them back (`engine.resettle`) looks for this word.
     """
     rows = accounts.held(conn, fact.ids)
+    if not rows and not fact.ids:
+        raise Refused("the brake holds nothing")
     missing = sorted(set(fact.ids).difference(row.id for row in rows))
     if missing:
         raise Refused(f"the brake holds nothing with number {', '.join(str(number) for number in missing)}")

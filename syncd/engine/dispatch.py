@@ -247,12 +247,12 @@ class Dispatch:
         work.load_claims(ids)
         for listing in found:
             mine, unsettled = effects.get(listing.id, ()), open_.get(listing.id, ())
-            shown = range_of(listing, rules, mine, unsettled)
+            shown = range_of(listing, rules, mine, unsettled, now=now)
             allotted = listing.id in work.claims and listing.sku_id is not None
             limit = gate.ceiling(listing, rules) if allotted else None
-            step = decide(
-                view_of(listing, rules, mine, unsettled, found=shown, mark=mark, limit=limit, now=now), now=now
-            )
+            book = work.house.outlook.book
+            view = view_of(listing, rules, mine, unsettled, found=shown, mark=mark, limit=limit, now=now, book=book)
+            step = decide(view, now=now)
             if isinstance(step, Send) and (zero or step.quantity):
                 listing.in_flight, listing.lane, listing.due_at = True, None, None
                 write = Write(

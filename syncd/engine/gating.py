@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from syncd.core.gate import Claim, added_by_reading, added_by_write, ceiling, room, standing, unheard_left
+from syncd.core.exposure import among, kept_back
+from syncd.core.gate import Claim, added_by_reading, added_by_write, ceiling, room_within, standing, unheard_left
 from syncd.core.plan import Send
 from syncd.core.shown import Range
 from syncd.core.terms import UNPLACED, AccountId, Instant, SkuId
 from syncd.engine.belief import range_of
-from syncd.engine.rooms import Places, available_at, coming, load_policies, policy_of
+from syncd.engine.divided import allots
+from syncd.engine.rooms import Places, Rooms, available_at, coming, load_policies, policy_of
 from syncd.engine.rules import Rules
 from syncd.engine.work import Work
 from syncd.store import accounts, history, listings
@@ -40,11 +42,16 @@ class Gate:
         parts = work.kits.get(listing.sku_id) or ((listing.sku_id, 1),)
         found: list[int] = []
         waits: list[Instant] = []
-        for part, units in parts:
+        # Units of which nobody has a part of its own are promised to nobody: they bound no allotment.
+        for part, units in [(part, units) for part, units in parts if self._divides(part)] or parts:
             others = [(x, n) for x, n in self._of(part) if x.id != listing.id and self._meets(x, listing)]
             for other, _ in others:
                 waits += self._wait(other)
-            left = room(self._there(part, listing, rules), (self._claim(x, n) for x, n in others))
+            where = _places(listing, rules)
+            left = room_within(
+                self._allowed(part, listing, units, where=where),
+                [(self._allowed(part, x, n, where=where), self._claim(x, n)) for x, n in others],
+            )
             mine = self._claim(listing, units)
             found.append(ceiling(rules.profile.write_mode, room=left, mine=mine))
         waits += self._wait(listing)
@@ -63,11 +70,24 @@ class Gate:
 
     # --- what is stored ---
 
-    def _there(self, part: SkuId, listing: Listing, rules: Rules) -> int:
-        work = self._work
-        load_policies(work, (part,))
-        units = available_at(work, part, (*_places(listing, rules), UNPLACED))
-        return units + coming(work, part) if policy_of(work, part, rules.account).preorder else units
+    def _allowed(self, part: SkuId, listing: Listing, units: int, *, where: Places) -> int:
+        """Return how many units of a SKU at some places a listing may take that takes so many at once.
+
+        What is kept back is kept of all its places together.
+        """
+        work, rules = self._work, self._work.house.rules.get(listing.account)
+        found = available_at(work, part, (*where, UNPLACED))
+        if listing.sku_id is None or rules is None:
+            return found
+        load_policies(work, (listing.sku_id,))
+        accounts = {x.account for x, _ in self._of(part) if x.sku_id == listing.sku_id}
+        policy = among(policy_of(work, listing.sku_id, listing.account), accounts)
+        if policy.preorder:
+            found += coming(work, part)
+        if not set(rules.locations).issubset(where):
+            return found
+        there = Rooms(work).at(listing.sku_id, where, policy, listing.account)
+        return found - units * kept_back(there, policy, account=listing.account)
 
     def _of(self, part: SkuId) -> list[tuple[Listing, int]]:
         """Return the listings that sell a SKU, by itself or in kits, with the units that each takes."""
@@ -80,6 +100,12 @@ class Gate:
             work.load_claims([x.id for x, _ in mine])
             self._sharing[part] = [(x, n) for x, n in mine if x.managed and not x.vanished]
         return self._sharing[part]
+
+    def _divides(self, part: SkuId) -> bool:
+        """Say whether a listing that sells a SKU has an allotment by its own policy."""
+        mine = [x for x, _ in self._of(part)]
+        load_policies(self._work, {x.sku_id for x in mine if x.sku_id is not None})
+        return any(allots(self._work, x) for x in mine)
 
     def _meets(self, other: Listing, listing: Listing) -> bool:
         """Say whether two listings sell from a common place."""
@@ -99,7 +125,7 @@ class Gate:
             else:
                 effects = history.effects(work.conn, [listing.id]).get(listing.id, ())
                 writes = history.open_writes(work.conn, [listing.id]).get(listing.id, ())
-                shown = range_of(listing, rules, effects, writes)
+                shown = range_of(listing, rules, effects, writes, now=work.now)
                 self._standing[listing.id] = 0 if shown is None else standing_of(shown, writes, work.now)
         return self._standing[listing.id]
 

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import Connection
 
 from syncd.core.facts import AccountState
+from syncd.core.lag import KNOWLEDGE, Stage
 from syncd.core.plan import Lane
 from syncd.core.terms import SECOND_US, AccountId, Instant
 from syncd.engine.channels import Account
@@ -34,6 +35,8 @@ LOUD: Final = 1.5
 """By which factor a lag has to be another one before everything is planned anew."""
 MOVED: Final = 1.6
 """The same for the pace of the whole shop."""
+DEARER: Final = 1.1
+"""By which factor an oversold unit has to be dearer before everything is planned anew."""
 EVERY_S: Final = 3_600.0
 """How often everything is planned anew in any case: demand fades while nothing is sold."""
 FLOOR_S: Final = 5.0
@@ -90,10 +93,12 @@ class Signs:
     state: AccountState | None = None
 
 
-def lag_now(account: Account, signs: Signs, *, measured: tuple[float, float], now: Instant) -> Lag:
-    """Return how late an account is now: as measured, or by how long it has been silent, slow or away."""
-    heard_s, visible_s = measured
-    heard_by = visible_by = Ground.MEASURED
+def lag_now(
+    account: Account, signs: Signs, *, usual: tuple[float, float], grounds: tuple[Ground, Ground], now: Instant
+) -> Lag:
+    """Return how late an account is now: as it usually is, or by how long it has been silent, slow or away."""
+    heard_s, visible_s = usual
+    heard_by, visible_by = grounds
     silent_s = 0.0 if signs.scanned_at is None else (now - signs.scanned_at) / SECOND_US
     if silent_s > max(2 * account.settings.poll_s, heard_s):
         heard_s, heard_by = silent_s, Ground.SILENT
@@ -113,12 +118,21 @@ def lag_now(account: Account, signs: Signs, *, measured: tuple[float, float], no
     return Lag(heard_s=heard_s, visible_s=visible_s, heard_by=heard_by, visible_by=visible_by)
 
 
+def _ground(measured_s: float | None) -> Ground:
+    """Say where a usual lag comes from: while little was measured the channel's promise bounds it."""
+    return Ground.PROMISED if measured_s is None else Ground.MEASURED
+
+
 def is_other(before: Lag, found: Lag) -> bool:
     """Say whether a lag is so much another one that targets have to follow."""
     if before.away != found.away:
         return True
     pairs = ((before.heard_s, found.heard_s), (before.visible_s, found.visible_s))
     return any(max(a, b) > FLOOR_S and max(a, b) > LOUD * max(min(a, b), 0.001) for a, b in pairs)
+
+
+def _is_apart(before: float, now: float) -> bool:
+    return max(before, now) > DEARER * min(before, now)
 
 
 class Lookout:
@@ -130,6 +144,7 @@ class Lookout:
         self._saved_s = 0.0
         self._planned_s = 0.0
         self._pace = 0.0
+        self._cautions: dict[AccountId, float] = {}
         self._states: dict[AccountId, AccountState | None] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -156,7 +171,7 @@ class Lookout:
         """Bring the lags up to date; plan anew what follows from them, from seasons and from the pace."""
         if await self._seasons(stop):
             return
-        causes = await self._lags()
+        causes = [*await self._lags(), *self._turned_dear()]
         pace, at_s = self._pace_now(), self._plant.clock.monotonic()
         if pace > self._pace * MOVED or pace * MOVED < self._pace:
             causes.append("pace")
@@ -171,6 +186,14 @@ class Lookout:
         if changed:
             _log.info("exposure.planned", cause=cause, skus=changed)
 
+    def _turned_dear(self) -> list[str]:
+        """Return the accounts on which an oversold unit became much dearer or cheaper, for a limit is near."""
+        now, before = dict(self._plant.house.cautions), self._cautions
+        names = now.keys() | before.keys()
+        turned = [name for name in names if _is_apart(before.get(name, 1.0), now.get(name, 1.0))]
+        self._cautions = {**before, **{name: now.get(name, 1.0) for name in turned}}
+        return sorted(turned)
+
     def _pace_now(self) -> float:
         book = self._plant.house.outlook.book
         return book.pace.per_s * book.factor(self._plant.clock.now())
@@ -182,8 +205,9 @@ class Lookout:
         signs = await plant.store.read(lambda conn: _signs(conn, plant, now))
         changed: dict[AccountId, Lag] = {}
         for name, account in plant.roster.items():
-            measured = lags.knowledge_s(name, SHARE), lags.visible_s(name, SHARE)
-            found = lag_now(account, signs[name], measured=measured, now=now)
+            usual = lags.knowledge_s(name, SHARE), lags.visible_s(name, SHARE)
+            known = (_ground(lags.measured_s(name, stages, SHARE)) for stages in (KNOWLEDGE, (Stage.FALL,)))
+            found = lag_now(account, signs[name], usual=usual, grounds=(next(known), next(known)), now=now)
             if is_other(outlook.lag(name), found):
                 changed[name] = found
         states = {name: sign.state for name, sign in signs.items()}

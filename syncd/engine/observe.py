@@ -1,4 +1,4 @@
-"""Decide observations: what a channel was seen to show, how our writes ended, what its catalogue holds."""
+"""Decide observations: what a channel was seen to show, how our writes ended, how far its feed was read."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from dataclasses import replace
 import msgspec
 
 from syncd.core import shown
-from syncd.core.facts import AccountState, CatalogueFact, OutcomeFact, ScanFact, SeenFact
+from syncd.core.facts import AccountState, OutcomeFact, ScanFact, SeenFact
 from syncd.core.kits import explode
 from syncd.core.ledger import MovementKind, Posting
 from syncd.core.shown import Base, Effect, Reading
 from syncd.core.terms import SECOND_US, UNPLACED, AccountId, Instant, Outcome, OutcomeKind, Seen, Span
-from syncd.engine import adopting
+from syncd.engine import adopting, drifting
 from syncd.engine.belief import history_of
 from syncd.engine.gating import note_end, note_reading
-from syncd.engine.orders import apply_mapped, lift
+from syncd.engine.orders import lift
 from syncd.engine.rules import Rules
-from syncd.engine.work import Answer, Work
-from syncd.store import accounts, doubts, history, ledger, listings
+from syncd.engine.work import Answer, Hint, Work
+from syncd.store import accounts, alerts, doubts, history, listings
+from syncd.store.alerts import Alert
 from syncd.store.doubts import Suspect
 from syncd.store.history import NewEffect, Sent
 from syncd.store.listings import Listing
@@ -57,14 +58,17 @@ def take_seen(work: Work, fact: SeenFact) -> None:
         if listing.base is None:
             work.rebase(listing, Base(value=seen.quantity, since=at.earliest, until=seen.answered_at))
             continue
-        told = history_of(listing.base, rules, effects.get(listing.id, ()), writes.get(listing.id, ()))
+        ahead = work.is_ahead(listing.base.until)
+        changes, open_ = effects.get(listing.id, ()), writes.get(listing.id, ())
+        told = history_of(listing.base, rules, changes, open_, at=at, ahead=ahead)
+        if ahead:
+            history.forget_ahead(work.conn, listing.id, after=work.now)
         reading = shown.judge(told, value=seen.quantity, at=at)
         if reading is not None:
             claim = work.claims.get(listing.id)
             if claim is not None:
-                open_ = writes.get(listing.id, ())
                 note_reading(claim, shown.shown(told), open_, value=seen.quantity, until=seen.answered_at)
-            clear = not (listing.in_flight or writes.get(listing.id))
+            clear = not (listing.in_flight or open_)
             _take_reading(work, rules, listing, reading, clear=clear)
 
 
@@ -96,7 +100,7 @@ def _take_reading(work: Work, rules: Rules, listing: Listing, reading: Reading, 
     if reading.missing:
         _suspect(work, rules, listing, reading)
     if reading.surplus:
-        _surplus(work, rules, listing, before)
+        _surplus(work, rules, listing, reading, before)
 
 
 def _suspect(work: Work, rules: Rules, listing: Listing, reading: Reading) -> None:
@@ -120,44 +124,26 @@ def _suspect(work: Work, rules: Rules, listing: Listing, reading: Reading) -> No
         work.post(posting, source=listing.account, at=work.now, reason="a sale that the channel has not told of yet")
 
 
-def _surplus(work: Work, rules: Rules, listing: Listing, before: tuple[int, int]) -> None:
+def _surplus(work: Work, rules: Rules, listing: Listing, reading: Reading, before: tuple[int, int]) -> None:
     """Treat a number above what was believed: overwritten, or held for a person while the shop is new here."""
-    assert listing.base is not None, "it was just rebased"  # noqa: S101  (our own invariant)
-    _drift(work, rules, listing, seen=listing.base.value, before=before)
-
-
-def _drift(work: Work, rules: Rules, listing: Listing, *, seen: int, before: tuple[int, int]) -> None:
-    waits = _hand_edits_wait(work, rules)
-    state = "pending" if waits else "enforced"
-    values = {
-        "account": listing.account,
-        "listing_id": listing.id,
-        "sku_id": listing.sku_id,
-        "seen": seen,
-        "expected_low": before[0],
-        "expected_high": before[1],
-        "state": state,
-        "at": work.now,
-        "ended_at": None if waits else work.now,
-    }
-    drift_id = doubts.add_drift(work.conn, values)
-    name = listing.ref.remote_id
-    told = {"account": listing.account, "listing": name, "seen": seen, "expected": list(before), "state": state}
-    work.emit("drift", key=name, body=_ENCODER.encode({**told, "id": drift_id}))
-    if waits:
-        listing.held = "drift"
-        work.stir(listing)
-        work.alarm("drift", rules.account, account=rules.account, listing=name, seen=seen)
+    since, until = reading.since - rules.skew_us, reading.until + rules.skew_us
+    counted = drifting.counted(work, listing, listing.sku_id, units=reading.surplus, since=since, until=until)
+    drifting.note(work, rules, listing, seen=reading.base.value, before=before, since=reading.since, counted=counted)
 
 
 def _notice_second_writer(work: Work, account: AccountId, complete: Instant) -> None:
     """Pause an account where numbers keep changing that no order explains: another tool writes there too.
 
-    Only changes are counted that the order feed has passed: a restore may be told of later than it is seen.
+    Only changes are counted that the order feed has passed: a restore may be told of later than it is seen. None is
+    counted of before the account was released last, nor a hand edit at the counting place: that is the place for them.
     """
     known = work.accounts.get(account)
-    recent = doubts.drifts_between(work.conn, account, work.now - SECOND_WRITER_US, complete)
-    if known is None or known.state is not AccountState.LIVE or recent < SECOND_WRITER_DRIFTS:
+    if known is None or known.state is not AccountState.LIVE:
+        return
+    rules = work.house.rules.get(account)
+    states = (doubts.ENFORCED,) if rules is not None and rules.adopts else (doubts.PENDING, doubts.ENFORCED)
+    since = max(known.since, work.now - SECOND_WRITER_US)
+    if doubts.drifts_between(work.conn, account, since, complete, states=states) < SECOND_WRITER_DRIFTS:
         return
     reason = "numbers change here that nobody sold: does another tool write to this channel?"
     accounts.set_account(work.conn, account, {"state": AccountState.PAUSED.value, "reason": reason, "since": work.now})
@@ -170,13 +156,6 @@ def _released(work: Work, account: AccountId) -> bool:
     """Say whether numbers of this account are ours: before it was ever released they are somebody else's."""
     known = work.accounts.get(account)
     return known is not None and known.state is not AccountState.NEW
-
-
-def _hand_edits_wait(work: Work, rules: Rules) -> bool:
-    known = work.accounts.get(rules.account)
-    if known is None or known.state is not AccountState.LIVE or known.first_live_at is None:
-        return False
-    return work.now < known.first_live_at + rules.hand_edit_us
 
 
 # --- how writes ended ---------------------------------------------------------------------------------------------
@@ -308,12 +287,15 @@ def _delta(work: Work, write: Sent, span: Span, *, maybe: bool) -> None:
     work.effects.append(NewEffect(listing_id=write.listing_id, reference=f"write:{write.key}", effect=effect))
 
 
-# --- feeds and catalogue -----------------------------------------------------------------------------------------
+# --- feeds ----------------------------------------------------------------------------------------------------
 
 
 def take_scan(work: Work, fact: ScanFact) -> None:
     """Move the order feed on; suspect sales that it has passed are let go."""
     before = accounts.feed(work.conn, fact.account, accounts.ORDERS)
+    if before is not None and before.scanned_at is not None and work.is_ahead(before.scanned_at):
+        _clock_went_back(work, fact.account, by_us=before.scanned_at - work.now)
+        before = replace(before, complete_until=None, scanned_at=None)
     complete = None if before is None else before.complete_until
     if fact.finished:
         complete = max(complete or 0, _passed(work, fact))
@@ -323,6 +305,18 @@ def take_scan(work: Work, fact: ScanFact) -> None:
     if complete is not None and fact.finished:
         _release_suspects(work, fact.account, complete)
         _notice_second_writer(work, fact.account, complete)
+
+
+def _clock_went_back(work: Work, account: AccountId, *, by_us: int) -> None:
+    """Forget how far the feed was known, which lies ahead, and date open suspect sales by the clock as it is now."""
+    for suspect in doubts.suspects(work.conn, account):
+        if work.is_ahead(suspect.until):
+            doubts.date_suspect(work.conn, suspect.id, since=suspect.since - by_us, until=suspect.until - by_us)
+    minutes = round(by_us / 60 / SECOND_US)
+    text = f"account {account}, at least {minutes} minutes"
+    told = Alert(kind="clock", key=account, text=text, values={"account": account, "minutes": minutes})
+    alerts.tell(work.conn, told, now=work.now)
+    work.hints.add((AccountId(""), Hint.TELL))
 
 
 def _passed(work: Work, fact: ScanFact) -> Instant:
@@ -361,34 +355,7 @@ def _fell_by_hand(work: Work, rules: Rules, suspect: Suspect, units: int) -> Non
     for listing in found:
         if listing.base is not None and listing.sku_id == suspect.sku_id:
             expected = listing.base.value + units
-            _drift(work, rules, listing, seen=listing.base.value, before=(expected, expected))
-
-
-def take_catalogue(work: Work, fact: CatalogueFact) -> None:
-    """Make listings and their SKUs known; a listing is mapped by the exact code of its SKU."""
-    rules = work.house.rules.get(fact.account)
-    titles = {info.sku: info.title[:200] for info in fact.listings if info.sku}
-    known = ledger.skus_by_code(work.conn, titles)
-    fresh = {code: title for code, title in titles.items() if code not in known}
-    ledger.add_skus(work.conn, fresh)
-    if fresh:
-        known.update(ledger.skus_by_code(work.conn, fresh))
-    ids = {str(code): sku.sku_id for code, sku in known.items()}
-    listings.catalogue(work.conn, fact.account, fact.listings, skus=ids, now=fact.started_at)
-    if fact.finished:
-        listings.vanish(work.conn, fact.account, before=fact.started_at, now=work.now)
-    found = work.keep(listings.by_remote(work.conn, fact.account, {info.ref.remote_id for info in fact.listings}))
-    for listing in found:
-        _place(work, listing, rules)
-    apply_mapped(work, fact.account, {info.ref.remote_id for info in fact.listings}, titles)
-
-
-def _place(work: Work, listing: Listing, rules: Rules | None) -> None:
-    place = None if rules is None else rules.location_map.get(listing.ref.remote_location)
-    moved = place is not None and listing.location != place
-    if place is not None and moved:
-        listing.location = place
-    refused, listing.parked = bool(listing.parked), ""
-    if moved or refused or listing.target is None:
-        _touch_sku(work, listing)
-        work.stir(listing)
+            since, until = suspect.since, suspect.until
+            counted = drifting.counted(work, listing, suspect.sku_id, units=-units, since=since, until=until)
+            before = expected, expected
+            drifting.note(work, rules, listing, seen=listing.base.value, before=before, since=since, counted=counted)

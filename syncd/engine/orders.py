@@ -10,9 +10,9 @@ import msgspec
 
 from syncd.core.ledger import Comparison, MovementKind, Posting, Standing, compare
 from syncd.core.shown import Effect, spent
-from syncd.core.suspects import Missing, explained
+from syncd.core.suspects import Missing, Restored, explained
 from syncd.core.terms import AccountId, CancelledBy, Give, OrderLine, OrderSnapshot, SkuId, Span
-from syncd.engine import adopting, offer_effects, offers
+from syncd.engine import adopting, drifting, offer_effects, offers
 from syncd.engine.demand import Sold
 from syncd.engine.placing import OrderShelf, Stated
 from syncd.engine.replan import sold_here
@@ -221,30 +221,34 @@ def _note_demand(work: Work, account: AccountId, order: OrderSnapshot, shelf: Or
 
 
 def _consume(work: Work, account: AccountId, posting: Posting, line: OrderLine | None) -> None:
-    """Let an order that may lie in the span of a suspect sale consume its hold.
-
-    Units that the channel gives back by itself explain none: they are there again, so others are missing.
-    """
+    """Let an order that may lie in the span of a suspect sale consume its hold."""
     take = None if line is None else line.take
-    left = posting.committed if line is None else posting.committed * _kept_share(line) // max(1, line.quantity)
     rules = work.house.rules.get(account)
     adopts = rules is not None and rules.adopts
-    if take is None or left <= 0 or not (work.present.suspects or adopts):
+    if line is None or take is None or not (work.present.suspects or adopts):
         return
     skew = 0 if rules is None else rules.skew_us
     found = _open_suspects(work, account, posting.sku_id)
     wide = Span(earliest=take.earliest - skew, latest=None if take.latest is None else take.latest + skew)
-    parts = explained(wide, left, [Missing(since=x.since, until=x.until, units=x.remaining) for x in found])
+    parts = explained(
+        wide,
+        posting.committed,
+        [Missing(since=x.since, until=x.until, units=x.remaining) for x in found],
+        restored=_restored(posting, line),
+    )
     for suspect, used in zip(found, parts, strict=True):
         if used:
             lift(work, suspect, used, cause=f"order {posting.reference}")
-    if adopts and left > sum(parts):
-        adopting.told(work, account, posting.sku_id, wide, orders=left - sum(parts))
+    if adopts and posting.committed > sum(parts):
+        adopting.told(work, account, posting.sku_id, wide, orders=posting.committed - sum(parts))
 
 
-def _kept_share(line: OrderLine) -> int:
-    """Return the units of a line that the channel does not give back."""
-    return max(0, line.quantity - sum(give.quantity for give in line.gives))
+def _restored(posting: Posting, line: OrderLine) -> list[Restored]:
+    """Return what the channel gives back of a line, in units of the posting: of a kit it is its components."""
+    lines = max(1, line.quantity)
+    return [
+        Restored(earliest=give.span.earliest, units=give.quantity * posting.committed // lines) for give in line.gives
+    ]
 
 
 def lift(work: Work, suspect: Suspect, units: int, *, cause: str) -> None:
@@ -285,8 +289,7 @@ def _note_effects(work: Work, rules: Rules, change: _Change, line: OrderLine, wh
             name = f"{stem}:give:{give.give_id}"
             since = give.span.earliest - rules.skew_us
             if doubts.explain_drift(work.conn, listing.id, since=since, now=work.now):
-                listing.held = ""
-                work.stir(listing)
+                drifting.release(work, (listing,))
             _note(work, rules, listing, name, units=give.quantity, span=give.span, maybe=len(where) > 1)
             if rules.adopts:
                 _reverse(work, rules, listing, change, line, give)
@@ -314,7 +317,8 @@ def _takes(order: OrderSnapshot, line: OrderLine, take: Span, before: int) -> It
 def _note(work: Work, rules: Rules, listing: Listing, name: str, *, units: int, span: Span, maybe: bool) -> None:
     effect = Effect(quantity=units, span=_widened(span, rules), maybe=maybe)
     # A restore is kept also when it is over: it may have been kept as one that never ends.
-    if units < 0 and listing.base is not None and spent(effect, listing.base):
+    base = listing.base
+    if units < 0 and base is not None and spent(effect, base) and not work.is_ahead(base.until):
         return
     work.effects.append(NewEffect(listing_id=listing.id, reference=name, effect=effect))
     work.stir(listing)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from syncd.core.exposure import Exposure, Policy, pool_target
+from syncd.core.exposure import Exposure, Policy, among, pool_target
 from syncd.core.facts import AccountState
 from syncd.core.plan import Lane
 from syncd.core.terms import UNPLACED, AccountId, Instant, Location, SkuId
@@ -83,13 +83,13 @@ class Alike:
 
     def __init__(self) -> None:
         self._of: object = None
-        self._pools: dict[tuple[AccountId, int], int] = {}
+        self._pools: dict[tuple[AccountId, int, str], int] = {}
         self._aims: dict[tuple[object, ...], list[int]] = {}
 
     def of(
         self, work: Work, usual: Mapping[AccountId, Policy]
-    ) -> tuple[dict[tuple[AccountId, int], int], dict[tuple[object, ...], list[int]]]:
-        """Return the targets of pools, by account and units, and of whole SKUs."""
+    ) -> tuple[dict[tuple[AccountId, int, str], int], dict[tuple[object, ...], list[int]]]:
+        """Return the targets of pools, by account, units and who has priority, and of whole SKUs."""
         now = (dict(usual), work.house.outlook.version, len(self._aims) > MOST_ALIKE, len(self._pools) > MOST_ALIKE)
         if now != self._of:
             self._of, self._pools, self._aims = (*now[:2], False, False), {}, {}
@@ -148,7 +148,7 @@ class _Plain:
     def _easy(self, accounts: tuple[AccountId, ...], of: Callable[[AccountId], Policy]) -> tuple[Policy, ...]:
         if not self._plainest.issuperset(accounts) or len(set(accounts)) < len(accounts):
             return ()
-        policies = tuple(map(of, accounts))
+        policies = tuple([among(of(account), accounts) for account in accounts])
         return policies if all(map(_is_easy, policies)) else ()
 
     def _aims(
@@ -183,9 +183,10 @@ class _Plain:
         return [sum(shelf.get(place, 0) for place in self._places[plan.account]) for plan in mine]
 
     def _pool(self, account: AccountId, room: int, policy: Policy) -> int:
-        found = self._pools.get((account, room))
+        key = (account, room, policy.priority)
+        found = self._pools.get(key)
         if found is None:
-            found = self._pools[account, room] = self._most(account, room, policy)
+            found = self._pools[key] = self._most(account, room, policy)
         return found
 
     def _most(self, account: AccountId, room: int, policy: Policy) -> int:

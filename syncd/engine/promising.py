@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
 
 from syncd.core.promises import SOON_DAYS, days_of_line, is_soon, news, outlives
 from syncd.core.restock import event_of
-from syncd.core.terms import SECOND_US, Instant, PaymentStatus
+from syncd.core.terms import SECOND_US, PaymentStatus
 from syncd.core.tickets import EventId, MessageKind, TicketState
 from syncd.engine.entries import day_start
 from syncd.engine.moving import name_of, tell
+from syncd.engine.timing import today
 from syncd.engine.work import SERVE, Work
 from syncd.store import arrivals, open_lines, waiting
 from syncd.store.arrivals import OPEN, Arrival
@@ -23,11 +23,6 @@ DAY_US = 86_400 * SECOND_US
 def promised_day(expected: str, margin_days: int) -> str:
     """Return the day that may be promised: the supplier's with the owner's margin on top; empty where none is known."""
     return (date.fromisoformat(expected) + timedelta(days=margin_days)).isoformat() if expected else ""
-
-
-def today(at: Instant, zone: str) -> date:
-    """Return the day that it is in the shop's time zone."""
-    return datetime.fromtimestamp(at // SECOND_US, UTC).astimezone(ZoneInfo(zone)).date()
 
 
 def count_down(work: Work) -> None:

@@ -15,6 +15,7 @@ from syncd.core.terms import SECOND_US, AccountId, Instant, SkuId
 from syncd.engine import rooms
 from syncd.engine.adopting import ADOPTING
 from syncd.engine.belief import range_of, watermark
+from syncd.engine.demand import Book
 from syncd.engine.gating import Gate
 from syncd.engine.line import settle
 from syncd.engine.rules import Rules
@@ -68,11 +69,12 @@ def judge(work: Work) -> None:
         if not mine and not open_ and not allotted and _certain(listing, rules):
             _queue_certain(work, listing)
             continue
-        found = range_of(listing, rules, mine, open_)
+        found = range_of(listing, rules, mine, open_, now=work.now)
         listing.low, listing.high = (None, None) if found is None else (found.low, found.high)
         mark = watermark(work, listing.account, marks) if rules.absolute else None
         limit = gate.ceiling(listing, rules) if allotted else None
-        view = view_of(listing, rules, mine, open_, found=found, mark=mark, limit=limit, now=work.now)
+        book = work.house.outlook.book
+        view = view_of(listing, rules, mine, open_, found=found, mark=mark, limit=limit, now=work.now, book=book)
         step = decide(view, now=work.now)
         _queue(listing, step, work.now)
         if listing.lane is not None:
@@ -110,6 +112,7 @@ def view_of(
     found: Range | None,
     mark: Instant | None,
     now: Instant,
+    book: Book,
     limit: tuple[int, Instant | None] | None = None,
 ) -> View:
     """Return a listing as the rule sees it; `found` is what it shows, `limit` what the gate of allotments says.
@@ -122,7 +125,7 @@ def view_of(
         target=listing.target,
         shown=found,
         pace=rules.pace,
-        margin=margin_of(listing, rules, mark, now) if limit is None else 0,
+        margin=margin_of(listing, rules, mark, now, book=book) if limit is None else 0,
         held=bool(listing.held),
         parked=bool(listing.parked),
         vanished=listing.vanished,
@@ -138,7 +141,7 @@ def view_of(
     )
 
 
-def margin_of(listing: Listing, rules: Rules, mark: Instant | None, now: Instant) -> int:
+def margin_of(listing: Listing, rules: Rules, mark: Instant | None, now: Instant, *, book: Book) -> int:
     """Return what own sales may have taken between the feed's watermark and the moment an absolute write takes effect.
 
     0 for channels that check a number themselves.
@@ -153,7 +156,8 @@ def margin_of(listing: Listing, rules: Rules, mark: Instant | None, now: Instant
         return 0
     rate = decay(listing.demand, units=0, elapsed_s=max(0, now - listing.demand_at) / SECOND_US)
     window_s = max(0, now + rules.usual_effect_us - since) / SECOND_US
-    return margin(rate_per_s=rate, window_s=window_s, quantile=MARGIN_QUANTILE)
+    sizes = (1.0,) if listing.sku_id is None else book.sized(listing.sku_id)
+    return margin(rate_per_s=rate, window_s=window_s, quantile=MARGIN_QUANTILE, sizes=sizes)
 
 
 def sold_here(listing: Listing, units: int, at: Instant) -> None:
@@ -246,7 +250,9 @@ def _tell_oversell(work: Work, sku_id: SkuId, code: str, before: int, after: int
     """Tell of units that are promised and will not be there; those sold before they are here are owed, not oversold."""
     # What private sales give back is on its way too.
     leaving = offers.leaving(work.conn, [sku_id]).get(sku_id, 0)
-    short_before, short = max(0, -before - leaving), max(0, -after - leaving)
+    # What suspect sales hold is promised to nobody: it may be sold twice in our books, and once at the most in truth.
+    guessed_before, guessed = work.guessed(sku_id)
+    short_before, short = max(0, -before - leaving - guessed_before), max(0, -after - leaving - guessed)
     owed_before = backorders.owed(work.conn, [sku_id]).get(sku_id, 0)
     owed = rooms.owed(work, sku_id, short=short, before=owed_before)
     if owed != owed_before:

@@ -81,7 +81,12 @@ def _kept(conn: Connection, name: AccountId) -> Ruling | None:
 
 def _keep(conn: Connection, plant: Plant, names: Collection[AccountId]) -> None:
     for name in names:
-        accounts.set_note(conn, _note(name), _encode(ruling_of(plant, name)).decode())
+        accounts.set_note(conn, _note(name), settings_mark(plant, name))
+
+
+def settings_mark(plant: Plant, name: AccountId) -> str:
+    """Return what the settings of this start say of an account, as the text that is kept for the next start."""
+    return _encode(ruling_of(plant, name)).decode()
 
 
 def _note(name: AccountId) -> str:

@@ -9,6 +9,7 @@ from syncd.core.exposure import Policy, overlay
 from syncd.core.preorder import sellable
 from syncd.core.season import in_force
 from syncd.core.terms import UNPLACED, AccountId, Location, SkuId
+from syncd.engine.timing import today
 from syncd.engine.work import Work
 from syncd.store import arrivals, policies, seasons
 
@@ -61,7 +62,13 @@ def coming(work: Work, sku_id: SkuId) -> int:
     if missing:
         found = arrivals.incoming(work.conn, missing)
         work.incoming.update({part: found.get(part, []) for part in missing})
-    return min(sellable(work.incoming[part]) // quantity for part, quantity in parts)
+    day = today_of(work)
+    return min(sellable(work.incoming[part], today=day) // quantity for part, quantity in parts)
+
+
+def today_of(work: Work) -> str:
+    """Return the day that it is for the shop."""
+    return today(work.now, work.house.waiting.zone).isoformat()
 
 
 def load_policies(work: Work, ids: Iterable[SkuId]) -> None:

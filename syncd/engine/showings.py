@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from syncd.core.exposure import Policy
 from syncd.core.preorder import ready_day
 from syncd.core.terms import SkuId
-from syncd.engine.rooms import available_at, coming
+from syncd.engine.rooms import available_at, coming, today_of
 from syncd.engine.slots import Slot, is_taken_down
 from syncd.engine.work import Work
 from syncd.store import displays
@@ -41,7 +41,8 @@ def _wanted(work: Work, sku_id: SkuId, slot: Slot, aim: int | None, *, closable:
     if rules.days and policy.preorder and coming(work, sku_id):
         parts = work.kits.get(sku_id) or ((sku_id, 1),)
         days = (
-            ready_day(available_at(work, part, work.shelf(part)) // units, work.incoming[part]) for part, units in parts
+            ready_day(available_at(work, part, work.shelf(part)) // units, work.incoming[part], today=today_of(work))
+            for part, units in parts
         )
         day = max(days, default="")
     return Showing(

@@ -16,7 +16,7 @@ from syncd.core.adaptive import Reach, plenty, targets
 from syncd.core.allocate import split
 from syncd.core.exposure import Exposure, Policy, pool_target
 from syncd.core.facts import AccountState
-from syncd.core.terms import AccountId, SkuId
+from syncd.core.terms import AccountId, Location, SkuId
 from syncd.engine.outlook import MOST_KEPT
 from syncd.engine.rooms import Places, Rooms, available_at
 from syncd.engine.rules import Rules
@@ -105,7 +105,9 @@ def _pages(work: Work, group: Sequence[Listing]) -> list[Page]:
 
 def is_taken_down(listing: Listing, one: Display | None) -> bool:
     """Say whether somebody took a page down: it stays so when there are units again, unlike one that we closed."""
-    return not (listing.active or (one is not None and (one.wanted.hidden or one.there.hidden)))
+    if one is not None and (one.wanted.hidden or one.there.hidden or "hidden" in one.unsure):
+        return False
+    return not listing.active
 
 
 def state_of(work: Work, account: AccountId) -> AccountState:
@@ -136,13 +138,13 @@ class Forecast:
     """The demand for the units of a SKU: lines per second of all that sell them, and the chances of their sizes.
 
     `own` is the part of it that asks for the SKU itself; `others` are the parts that come by kits and components, by
-    account.
+    account, with the most units that these can sell.
     """
 
     lines_per_s: float
     sizes: tuple[float, ...]
     own: float
-    others: Mapping[AccountId, float]
+    others: Mapping[AccountId, tuple[float, int]]
 
 
 def relatives(work: Work, sku_id: SkuId) -> dict[SkuId, float]:
@@ -171,19 +173,29 @@ def forecast(work: Work, sku_id: SkuId) -> Forecast:
     mixed: dict[int, float] = defaultdict(float)
     for size, chance in enumerate(sizes, 1):
         mixed[size] += chance * own / whole
-    others: dict[AccountId, float] = defaultdict(float)
+    shares: dict[AccountId, float] = defaultdict(float)
+    mosts: dict[AccountId, int] = defaultdict(int)
     for other, units in kin.items():
+        most = math.ceil(max(0, available_at(work, other, _everywhere(work, other))) * units)
         for size, chance in enumerate(book.sized(other), 1):
             mixed[max(1, math.ceil(size * units))] += chance * rates[other] / whole
         for account, part in book.sold_on(other).items():
-            others[AccountId(account)] += part * rates[other] / whole
+            shares[AccountId(account)] += part * rates[other] / whole
+            mosts[AccountId(account)] += most
     largest = max(mixed)
     return Forecast(
         lines_per_s=whole,
         sizes=tuple(mixed[size] for size in range(1, largest + 1)),
         own=own / whole,
-        others=dict(others),
+        others={account: (share, mosts[account]) for account, share in shares.items()},
     )
+
+
+def _everywhere(work: Work, sku_id: SkuId) -> set[Location]:
+    """Return every place that has something of a SKU or of what it is made of."""
+    parts = [part for part, _ in work.kits.get(sku_id) or ((sku_id, 1),)]
+    work.load_shelves(parts)
+    return {place for part in parts for place in work.shelf(part)}
 
 
 def adaptive(work: Work, sku_id: SkuId, slots: Sequence[Slot]) -> dict[int, tuple[int, ...]]:
@@ -254,9 +266,9 @@ def _reach(work: Work, rivals: Sequence[Rival], known: Forecast, *, free: bool =
         for page in slot.pages:
             still, most = _shows(slot, page, away=lag.away, free=free)
             found.append(Reach(share=part, heard_s=lag.heard_s, visible_s=lag.visible_s, still=still, most=most))
-    for account, share in sorted(known.others.items()):
+    for account, (share, most) in sorted(known.others.items()):
         lag = outlook.lag(account)
-        found.append(Reach(share=share, heard_s=lag.heard_s, visible_s=lag.visible_s))
+        found.append(Reach(share=share, heard_s=lag.heard_s, visible_s=lag.visible_s, most=most))
     return found
 
 

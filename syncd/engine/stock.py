@@ -23,16 +23,20 @@ from syncd.core.kits import cycle, explode
 from syncd.core.ledger import MovementKind, Posting
 from syncd.core.season import Season
 from syncd.core.terms import AccountId, Sku, SkuId
+from syncd.engine import drifting
+from syncd.engine.divided import parts_of_kits
 from syncd.engine.orders import apply_mapped
 from syncd.engine.rooms import load_policies
 from syncd.engine.work import CameIn, Work
-from syncd.store import ledger, listings, open_lines
+from syncd.store import counts, ledger, listings, open_lines
 from syncd.store.ledger import KnownSku
 from syncd.store.open_lines import OpenLine
 from syncd.store.rows_exposure import PolicyRow
 
 MOST_UNITS = 1_000_000_000
 """Most units that a count or a movement may have: more is a slip of the finger."""
+
+OVERRULED = "not applied: it was counted anew after that"
 
 StockFact = CountFact | MoveFact | SkuFact | MappingFact | PolicyFact
 F = TypeVar("F", bound=StockFact)
@@ -50,7 +54,7 @@ def take_stock(work: Work, fact: StockFact, *, offset: int = 0, trial: bool = Fa
     """
     match fact:
         case CountFact():
-            _count(work, fact, offset)
+            _count(work, fact, offset, trial=trial)
         case MoveFact():
             _move(work, fact, offset)
         case SkuFact() if trial:
@@ -103,13 +107,15 @@ def _check_rows(rows: Iterable[Any], *, wrong: Callable[[Any], str]) -> None:
         raise Refused(some(problems))
 
 
-def _count(work: Work, fact: CountFact, offset: int) -> None:
+def _count(work: Work, fact: CountFact, offset: int, *, trial: bool) -> None:
     known = known_skus(work, {row.sku for row in fact.rows})
     _check_rows(fact.rows, wrong=lambda row: _wrong_count(work, row, known))
+    applied = []
     for number, row in enumerate(fact.rows, offset):
         sku = known[row.sku]
         balance = work.shelf(sku.sku_id).get(row.location, ledger.Balance())
-        since = ledger.moved_since(work.conn, sku.sku_id, row.location, row.counted_at)
+        since = counts.moved_since(work.conn, sku.sku_id, row.location, row.counted_at)
+        overruled = counts.counted_since(work.conn, sku.sku_id, row.location, row.counted_at + 1)
         posting = count_posting(
             row,
             sku_id=sku.sku_id,
@@ -119,12 +125,18 @@ def _count(work: Work, fact: CountFact, offset: int) -> None:
             held=balance.held,
             since=Since(on_hand=since[0], committed=since[1], held=since[2]),
             opened=sku.opened or sku.sku_id in work.opened,
+            overruled=overruled,
         )
         if posting is not None:
-            work.post(posting, source=fact.source, at=row.counted_at, reason=fact.reason, actor=fact.actor)
+            reason = OVERRULED if overruled else fact.reason
+            work.post(posting, source=fact.source, at=row.counted_at, reason=reason, actor=fact.actor)
         if not sku.opened:
             work.opened.add(sku.sku_id)
             work.touch(sku.sku_id)
+        if not overruled:
+            applied.append((sku.sku_id, row))
+    if not trial:
+        drifting.end_by_counts(work, applied, actor=fact.actor)
 
 
 def _wrong_count(work: Work, row: Any, known: Mapping[Sku, KnownSku]) -> str:
@@ -296,16 +308,31 @@ def _policies(work: Work, fact: PolicyFact) -> None:
     _check_rows(fact.rows, wrong=_wrong_policy)
     ids = [sku.sku_id for sku in known.values()]
     load_policies(work, ids)
+    touched = set(ids)
     for row in fact.rows:
         sku_id, changes = known[row.sku].sku_id, {name: getattr(row, name) for name in FIELDS}
-        if row.season and row.since is not None and row.until is not None:
-            _set_season(work, sku_id, row, changes)
+        if row.exposure is not None or any(x.exposure for x in work.policies.get(sku_id, {}).values()):
+            work.load_skus((sku_id,))
+            touched |= parts_of_kits(work, (sku_id,))
+        if row.season:
+            _set_season(work, sku_id, _dated(work, sku_id, row), changes)
             continue
         policy = PolicyRow(sku_id=sku_id, account=row.account or "", **changes)
         work.policies.setdefault(sku_id, {})[policy.account] = policy
         work.policy_rows.append(policy.model_dump())
-    for sku_id in ids:
+    for sku_id in touched:
         work.touch(sku_id)
+
+
+def _dated(work: Work, sku_id: SkuId, row: PolicyFactRow) -> PolicyFactRow:
+    """Return a row with its dates; one that only has the name of a season is of that which is there."""
+    if row.since is not None:
+        return row
+    accounts = (row.account,) if row.account else ()
+    for season in work.seasons.get(sku_id, ()):
+        if (season.name, season.accounts) == (row.season, accounts):
+            return replace(row, since=season.since, until=season.until)
+    raise Refused(f"{row.sku} has no season {row.season} {f'on {row.account}' if row.account else 'for all channels'}")
 
 
 def _set_season(work: Work, sku_id: SkuId, row: PolicyFactRow, changes: Mapping[str, Any]) -> None:
@@ -334,7 +361,11 @@ def _wrong_policy(row: Any) -> str:
         return "loss and purchase_limit are at least 1"
     if row.exposure is not None and row.exposure not in set(Exposure):
         return f"exposure is one of {', '.join(Exposure)}"
-    dated = (row.since, row.until)
-    if bool(row.season) != all(at is not None for at in dated) or (row.season and row.until <= row.since):
-        return "a season has a name, a begin and a later end"
-    return ""
+    return "" if _is_dated_well(row) else "a season has a name, a begin and a later end; its name alone takes it away"
+
+
+def _is_dated_well(row: Any) -> bool:
+    """Say whether a row has all that a season has, or nothing of it, or only the name of one that is taken away."""
+    if row.since is None and row.until is None:
+        return not row.season or all(getattr(row, name) is None for name in FIELDS)
+    return bool(row.season) and row.since is not None and row.until is not None and row.until > row.since

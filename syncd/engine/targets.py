@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from syncd.core.allocate import Stand, allot
-from syncd.core.exposure import Exposure
+from syncd.core.exposure import among, kept_back
 from syncd.core.facts import AccountState
 from syncd.core.shown import Range
 from syncd.core.terms import AccountId, SkuId
 from syncd.engine.adopting import ended_by_fall
 from syncd.engine.belief import range_of
+from syncd.engine.divided import divided
 from syncd.engine.rooms import Places, Rooms, load_policies, policy_of
 from syncd.engine.rules import Rules
 from syncd.engine.showings import show_beside
@@ -40,16 +41,15 @@ def retarget(work: Work) -> None:
     for listing in work.listings.values():
         if listing.sku_id in affected:
             by_sku[listing.sku_id][listing.account].append(listing)
-    rooms = Rooms(work)
+    rooms, allotted = Rooms(work), divided(work, affected)
     for sku_id, groups in by_sku.items():
-        _aim(work, sku_id, groups, rooms)
+        _aim(work, sku_id, groups, rooms, allotted=sku_id in allotted)
 
 
-def _aim(work: Work, sku_id: SkuId, groups: Groups, rooms: Rooms) -> None:
+def _aim(work: Work, sku_id: SkuId, groups: Groups, rooms: Rooms, *, allotted: bool) -> None:
     aims: dict[int, int] = {}
     slots = slots_in(work, sku_id, groups, rooms)
-    allotted = any(slot.policy.exposure is Exposure.ALLOTMENT for slot in slots)
-    if allotted:
+    if allotted and slots:
         aims = _allotments(work, sku_id, slots, rooms)
     elif slots:
         limits = adaptive(work, sku_id, slots)
@@ -68,14 +68,18 @@ def slots_in(work: Work, sku_id: SkuId, groups: Groups, rooms: Rooms) -> list[Sl
     """Return the slots of a SKU: accounts with listings that may be written."""
     if not _is_open(work, sku_id):
         return []
-    slots = []
+    usable: dict[AccountId, tuple[Rules, list[Listing]]] = {}
     for account, group in groups.items():
         rules = work.house.rules.get(account)
-        usable = [] if rules is None else usable_in(group, rules)
-        if rules is not None and usable:
-            policy = policy_of(work, sku_id, account)
-            slots.append(slot_of(work, sku_id, rules=rules, policy=policy, group=usable, rooms=rooms))
-    return slots
+        mine = [] if rules is None else usable_in(group, rules)
+        if rules is not None and mine:
+            usable[account] = rules, mine
+    return [
+        slot_of(
+            work, sku_id, rules=rules, policy=among(policy_of(work, sku_id, account), usable), group=mine, rooms=rooms
+        )
+        for account, (rules, mine) in usable.items()
+    ]
 
 
 def _is_open(work: Work, sku_id: SkuId) -> bool:
@@ -138,21 +142,22 @@ def _allotments(work: Work, sku_id: SkuId, slots: Sequence[Slot], rooms: Rooms) 
     ranges = _ranges(work, every)
     _claim(work, [listing for _, listing in every], ranges)
     weights = work.house.outlook.book.shares(sku_id, [slot.account for slot in slots])
+    everywhere = tuple(sorted({place for slot in slots for place in slot.where}))
+    own = forecast(work, sku_id).own if work.kits else 1.0
+    there = [rooms.at(sku_id, everywhere, slot.policy, slot.account) for slot in slots]
     stands = [
         Stand(
             weight=weight / len(slot.listings),
             shows=max(0, ranges[listing.id].high),
             most=min(slot.most, max(0, rooms.at(sku_id, places_of(listing, slot), slot.policy, listing.account))),
+            room=int((units - kept_back(units, slot.policy, account=slot.account)) * own),
             fixed=_is_fixed(work, slot),
             costly=slot.rules.absolute,
         )
-        for slot, weight in zip(slots, weights, strict=True)
+        for slot, weight, units in zip(slots, weights, there, strict=True)
         for listing in slot.listings
     ]
-    everywhere = tuple(sorted({place for slot in slots for place in slot.where}))
-    units = max(rooms.at(sku_id, everywhere, slot.policy, slot.account) for slot in slots)
-    if work.kits:
-        units = int(units * forecast(work, sku_id).own)
+    units = int(max(there) * own)
     parts = allot(units, stands)
     return {listing.id: part for (_, listing), part in zip(every, parts, strict=True)}
 
@@ -170,7 +175,8 @@ def _ranges(work: Work, every: Iterable[tuple[Slot, Listing]]) -> dict[int, Rang
     writes = history.open_writes(work.conn, list(rules))
     found = {}
     for number, rule in rules.items():
-        shown = range_of(work.listings[number], rule, effects.get(number, ()), writes.get(number, ()))
+        mine, open_ = effects.get(number, ()), writes.get(number, ())
+        shown = range_of(work.listings[number], rule, mine, open_, now=work.now)
         found[number] = Range(low=0, high=0, likely=0) if shown is None else shown
     return found
 

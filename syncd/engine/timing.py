@@ -1,8 +1,12 @@
-"""Waiting that ends early: on a stop, or on a hint."""
+"""Waiting that ends early, on a stop or on a hint, and the day that it is."""
 
 from __future__ import annotations
 
 import asyncio
+from datetime import date
+
+from syncd.core.terms import Instant
+from syncd.settings.windows import moment_of, read_zone
 
 
 async def nap(seconds: float, *events: asyncio.Event) -> None:
@@ -15,3 +19,8 @@ async def nap(seconds: float, *events: asyncio.Event) -> None:
         await asyncio.wait(waiters, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for waiter in waiters:
             waiter.cancel()
+
+
+def today(at: Instant, zone: str) -> date:
+    """Return the day that it is in the shop's time zone."""
+    return moment_of(at).astimezone(read_zone(zone)).date()

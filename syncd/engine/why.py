@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
-from syncd.core.exposure import FIELDS, Exposure, Policy, decay, pool_target
+from syncd.core.exposure import FIELDS, Exposure, decay
 from syncd.core.facts import AccountState
 from syncd.core.plan import decide
 from syncd.core.season import in_force
@@ -20,14 +20,14 @@ from syncd.core.shown import Effect, Range
 from syncd.core.terms import SECOND_US, AccountId, Instant, Location, Sku, SkuId
 from syncd.engine.belief import range_of, watermark
 from syncd.engine.channels import Account, Roster
+from syncd.engine.demand import Book
 from syncd.engine.gating import Gate
 from syncd.engine.replan import MARGIN_QUANTILE, judge, margin_of, view_of
-from syncd.engine.rooms import Rooms, available_at, policy_of
+from syncd.engine.rooms import available_at, policy_of
 from syncd.engine.rules import House, Rules
 from syncd.engine.targets import retarget
-from syncd.engine.whyexposure import told_exposure
+from syncd.engine.whyexposure import told_aim
 from syncd.engine.whys import (
-    Aim,
     Belief,
     Change,
     Doubt,
@@ -194,12 +194,13 @@ class _Trial:
     def _one(self, listing: Listing, rules: Rules, facts: tuple[list[Effect], list[Unsettled]]) -> ListingWhy:
         work, now = self.work, self.work.now
         before, lane, due_at = work.targets_before[listing.id], listing.lane, listing.due_at
-        found = range_of(listing, rules, *facts)
+        found = range_of(listing, rules, *facts, now=now)
         listing.low, listing.high = (None, None) if found is None else (found.low, found.high)
         mark = watermark(work, listing.account, {}) if rules.absolute else None
         allotted = listing.id in work.claims and listing.sku_id is not None
         limit = Gate(work).ceiling(listing, rules) if allotted else None
-        view = view_of(listing, rules, *facts, found=found, mark=mark, limit=limit, now=now)
+        book = work.house.outlook.book
+        view = view_of(listing, rules, *facts, found=found, mark=mark, limit=limit, now=now, book=book)
         step = decide(view, now=now)
         work.stir(listing)
         judge(work)
@@ -218,32 +219,16 @@ class _Trial:
             due_at=moment_or_none(due_at),
             in_flight=listing.in_flight,
             attempts=listing.attempts,
-            aim=self._aim(listing, rules),
+            aim=told_aim(self.work, listing, rules, policy=tuple(self._settings(rules.account))),
             belief=_belief(listing, found, *facts),
-            margin=_margin(listing, rules, mark, now) if rules.absolute else None,
+            margin=_margin(listing, rules, mark, now, book=book) if rules.absolute else None,
             next=follows,
             obstacles=tuple(self._obstacles(listing)),
             renewing=differs,
         )
 
-    def _aim(self, listing: Listing, rules: Rules) -> Aim:
-        where = (listing.location,) if listing.location else rules.locations
-        policy = policy_of(self.work, self.sku_id, rules.account)
-        available = Rooms(self.work).at(self.sku_id, where, policy, rules.account)
-        capless = pool_target(available, replace(policy, cap=None, share=None), account=rules.account)
-        pool = rules.within(pool_target(available, policy, account=rules.account))
-        return Aim(
-            locations=tuple(where),
-            available=available,
-            policy=tuple(self._settings(policy, rules.account)),
-            exposure=told_exposure(self.work, self.sku_id, listing, rules),
-            kept_back=max(0, available) - capless,
-            capped=capless - pool,
-            elsewhere=0 if listing.target is None else pool - listing.target,
-            target=listing.target,
-        )
-
-    def _settings(self, policy: Policy, name: AccountId) -> Iterator[Setting]:
+    def _settings(self, name: AccountId) -> Iterator[Setting]:
+        policy = policy_of(self.work, self.sku_id, name)
         rows = self.work.policies.get(self.sku_id) or {}
         account, now = self.roster.get(name), self.work.now
         holders: list[tuple[str, object]] = [
@@ -345,11 +330,11 @@ def _belief(listing: Listing, found: Range | None, effects: list[Effect], writes
     )
 
 
-def _margin(listing: Listing, rules: Rules, mark: Instant | None, now: Instant) -> Margin:
+def _margin(listing: Listing, rules: Rules, mark: Instant | None, now: Instant, *, book: Book) -> Margin:
     elapsed_s = 0.0 if listing.demand_at is None else max(0, now - listing.demand_at) / SECOND_US
     since = now - rules.lateness_us if mark is None else mark
     return Margin(
-        units=margin_of(listing, rules, mark, now),
+        units=margin_of(listing, rules, mark, now, book=book),
         per_day=decay(listing.demand, units=0, elapsed_s=elapsed_s) * 86_400,
         window_s=max(0, now + rules.usual_effect_us - since) / SECOND_US,
         orders_known_until=moment_or_none(mark),

@@ -40,13 +40,18 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Late:
-    """How late an account is: until we hear of a sale, until a fall shows; and where each is known from."""
+    """How late an account is reckoned to be: until we hear of a sale, until a fall shows; where each is known from.
+
+    What was measured there lately is told beside it, None while that is little: targets follow once it is far off.
+    """
 
     account: str
     heard_s: float
     visible_s: float
     heard_by: str
     visible_by: str
+    heard_measured_s: float | None
+    visible_measured_s: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +80,8 @@ class Aim:
     """How a target comes about.
 
     `available` at `locations` (and what no channel placed), less `kept_back`, less `capped`, less `elsewhere` (units
-    that other listings of the SKU get, or that another part of the rule keeps) is `target`. `target` is None while
+    that other listings of the SKU get, or that another part of the rule keeps), less `split` is `target`. One number
+    of several locations is reckoned as a whole: `split` of it is shown at the other ones. `target` is None while
     nothing may be written; then the other numbers say what would count.
     """
 
@@ -86,6 +92,7 @@ class Aim:
     kept_back: int
     capped: int
     elsewhere: int
+    split: int
     target: int | None
 
 

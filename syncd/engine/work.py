@@ -19,7 +19,7 @@ from syncd.core.ledger import Posting
 from syncd.core.promises import Incoming
 from syncd.core.season import Season
 from syncd.core.shown import Base
-from syncd.core.terms import AccountId, Instant, Location, SkuId
+from syncd.core.terms import SECOND_US, AccountId, Instant, Location, SkuId
 from syncd.engine.demand import Sold
 from syncd.engine.rules import House
 from syncd.store import (
@@ -96,9 +96,16 @@ class CameIn:
     at: Instant
 
 
+AHEAD_US = 60 * SECOND_US
+"""By so much clocks differ, and are put right, without anybody setting them back."""
 _EVERYBODY = (AccountId(""), Hint.TELL)
 SERVE = (AccountId(""), Hint.SERVE)
 """Something is left to be done for those who wait."""
+
+
+def is_ahead(at: Instant, now: Instant) -> bool:
+    """Say whether a moment that was noted by our clock lies ahead: it was set back since, and `at` says little."""
+    return at > now + AHEAD_US
 
 
 class Work:
@@ -152,6 +159,10 @@ class Work:
         self._balances: dict[tuple[SkuId, Location], Balance] = {}
         self._movements: list[dict[str, Any]] = []
         self._writes: list[dict[str, Any]] = []
+
+    def is_ahead(self, at: Instant) -> bool:
+        """Say whether a moment that was noted by our clock lies ahead of this decision."""
+        return is_ahead(at, self.now)
 
     # --- loading ---
 
@@ -245,6 +256,13 @@ class Work:
         self._movements.append(
             ledger.movement_values(posting, source=source, at=at, now=self.now, reason=reason, actor=actor)
         )
+
+    def guessed(self, sku_id: SkuId) -> tuple[int, int]:
+        """Return how many units of a SKU suspect sales held before this decision, and after it."""
+        moves = [x["held"] for x in self._movements if x["sku_id"] == sku_id and x["reference"].startswith("suspect:")]
+        stored = doubts.guessed(self.conn, sku_id) if moves or self.present.suspects else 0
+        # A new one stands in its table already; what an order has used up is written at the end.
+        return stored - sum(x for x in moves if x > 0), stored + sum(x for x in moves if x < 0)
 
     def touch(self, sku_id: SkuId) -> None:
         """Have the targets of a SKU's listings computed anew."""

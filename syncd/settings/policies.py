@@ -44,7 +44,7 @@ class PolicyDefaults:
     """The most that a channel shows. Left out: no cap."""
 
     priority: str = ""
-    """Channel that alone shows the last `priority_units` of a SKU. Empty: none."""
+    """Channel that alone shows the last `priority_units` of the SKUs that it sells. Empty: none."""
 
     priority_units: Units = 0
     """How many units only the channel `priority` shows."""
@@ -78,8 +78,8 @@ class SeasonSettings:
     channels: tuple[str, ...] = ()
     """On which channels. Empty: on all."""
 
-    demand: Annotated[float, Meta(ge=0.01, le=1_000.0)] = 1.0
-    """How many times the usual demand you expect of the whole shop while it lasts."""
+    demand: Annotated[float, Meta(ge=0.01, le=1_000.0)] | None = None
+    """How many times the usual demand you expect of the whole shop while it lasts. Left out: unchanged."""
 
     exposure: ExposureName | None = None
     """As in [policy], while it lasts. Left out: unchanged."""

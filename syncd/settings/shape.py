@@ -362,7 +362,11 @@ class ChannelSettings:
     two readings have shown it; an order or a restore that is told later takes the movement back."""
 
     counting: bool = False
-    """Whether this channel is the place where people count stock. One at most; `drift = "adopt"` needs it."""
+    """Whether this channel is the place where people count stock. One at most; `drift = "adopt"` needs it. A number
+    that is typed there is taken as the change of what was shown; where not all units are shown (safety stock, a cap,
+    careful exposure) it may be a count as well, so it waits for a person: count the SKU, or `syncd drift accept` the
+    change.
+    """
 
     hand_edit_days: Annotated[int, Meta(ge=0, le=365)] = 14
     """Days after the first `syncd go` in which hand edits wait for `syncd drift accept` or `overwrite`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from syncd.core.adoption import Edit
 from syncd.core.terms import AccountId, Instant, Location, SkuId
@@ -73,13 +73,11 @@ def save(conn: Connection, one: Adoption) -> None:
     change(conn, AdoptionRow, "id", [{"k": one.id, **{f"v_{name}": value for name, value in values.items()}}])
 
 
-def booked_since(conn: Connection, account: AccountId, since: Instant) -> tuple[int, int]:
-    """Return how many listings hand edits have taken to zero, and have raised, since a moment."""
+def booked_since(conn: Connection, account: AccountId, since: Instant) -> list[tuple[int, int]]:
+    """Return the numbers before and after each hand edit that became stock since a moment."""
     c = _ADOPTION.c
-    mine = (c.account == account, c.at >= since, c.state == ADOPTED)
-    zero = conn.execute(select(func.count()).where(*mine, c.booked < 0, c.seen <= 0)).scalar_one()
-    raised = conn.execute(select(func.count()).where(*mine, c.booked > 0)).scalar_one()
-    return int(zero), int(raised)
+    query = select(c.seen - c.booked, c.seen).where(c.account == account, c.at >= since, c.state == ADOPTED)
+    return [(int(before), int(after)) for before, after in conn.execute(query)]
 
 
 def _edit_values(edit: Edit) -> dict[str, int]:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, bindparam, delete, func, literal_colu
 
 from syncd.core.promises import Incoming
 from syncd.core.terms import Instant, Location, SkuId
+from syncd.store.rows import SkuRow
 from syncd.store.rows_waiting import ArrivalRow, DeliveryRow, QueueRow
 from syncd.store.statements import Among, change, fetch_all, insert_one, listed, run_many, table, upsert
 from syncd.store.waiting import START, Place
@@ -18,11 +19,14 @@ from syncd.store.waiting import START, Place
 _DELIVERY = table(DeliveryRow)
 _ARRIVAL = table(ArrivalRow)
 _QUEUE = table(QueueRow)
+_SKU = table(SkuRow)
 
 ASSIGNING = "assigning"
 TELLING = "telling"
 DONE = "done"
 OPEN = "open"
+MOST_OVERDUE = 1_000
+"""Most overdue lines of purchase orders that are looked at, the oldest ones."""
 
 
 @dataclass(slots=True)
@@ -146,6 +150,14 @@ def incoming(conn: Connection, sku_ids: Collection[SkuId]) -> dict[SkuId, list[I
         if arrival.missing:
             found[arrival.sku_id].append(Incoming(day=arrival.promised, units=arrival.missing))
     return dict(found)
+
+
+def overdue(conn: Connection, *, today: str) -> list[tuple[SkuId, str]]:
+    """Return what was to be here before today and is not, as SKUs with a name of order and SKU; the oldest first."""
+    query = select(_A.sku_id, _A.number, _SKU.c.code).join(_SKU, _SKU.c.id == _A.sku_id)
+    query = query.where(_STILL, _A.promised != "", _A.promised < today, _A.received < _A.quantity)
+    rows = conn.execute(query.order_by(_A.promised, _A.id).limit(MOST_OVERDUE))
+    return [(SkuId(row.sku_id), f"{row.number} {row.code}") for row in rows]
 
 
 def save_received(conn: Connection, changed: Sequence[Arrival], *, now: Instant) -> None:

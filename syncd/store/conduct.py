@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from syncd.core.conduct import DAY_US, Cancel, Past
 from syncd.core.terms import AccountId, CancelledBy, Instant, OutcomeKind, SkuId
 from syncd.store import backorders, ledger
 from syncd.store.actions import ActionKind
-from syncd.store.rows import BalanceRow, OrderActionRow, OrderLineRow, OrderRow, SkuRow
+from syncd.store.rows import AccountRow, BalanceRow, OrderActionRow, OrderLineRow, OrderRow, SkuRow
 from syncd.store.rows_conduct import OrderCancelRow
 from syncd.store.statements import Among, listed, table, upsert
 
+_ACCOUNT = table(AccountRow)
 _CANCEL = table(OrderCancelRow)
 _ORDER = table(OrderRow)
 _LINE = table(OrderLineRow)
@@ -78,9 +79,11 @@ def past(conn: Connection, account: AccountId, *, since: Instant, days: int, now
 
     What the shop cancelled by syncd is its own doing, also where the channel does not tell.
     """
+    adopted_at = conn.execute(select(_ACCOUNT.c.adopted_at).where(_ACCOUNT.c.name == account)).scalar()
     return Past(
+        since=adopted_at,
         cancels=_cancels(conn, account, since),
-        orders=_per_day(conn, account, days=days, now=now),
+        orders=_per_day(conn, account, days=days, adopted_at=adopted_at or 0, now=now),
         shipped_at=_shipped_at(conn, account, since),
         at_risk=len(at_risk(conn).get(account, ())),
     )
@@ -104,9 +107,11 @@ def _doing(told: CancelledBy, asked: bytes | None) -> CancelledBy:
     return CancelledBy.BUYER if _ASKED.decode(asked).reason == "buyer" else CancelledBy.SELLER
 
 
-def _per_day(conn: Connection, account: AccountId, *, days: int, now: Instant) -> tuple[int, ...]:
+def _per_day(conn: Connection, account: AccountId, *, days: int, adopted_at: Instant, now: Instant) -> tuple[int, ...]:
+    """Count orders by day. Those that were closed when the shop was taken over count; ignored ones since are tests."""
     c = _ORDER.c
-    placed = (c.account == account, c.ordered_at > now - days * DAY_US, c.ignored.is_(False))
+    counts = or_(c.ignored.is_(False), c.ordered_at < adopted_at)
+    placed = (c.account == account, c.ordered_at > now - days * DAY_US, counts)
     found = Counter(max(0, (now - at) // DAY_US) for (at,) in conn.execute(select(c.ordered_at).where(*placed)))
     return tuple(found.get(day, 0) for day in range(days))
 

@@ -68,6 +68,15 @@ _OPEN_WRITES = select(
 ).where(Among(_WRITE.c.listing_id, "ids"), _WRITE.c.open)
 
 
+def forget_ahead(conn: Connection, listing_id: int, *, after: Instant) -> None:
+    """Drop what our writes to a listing did by a clock that was ahead: a reading since then says what is shown."""
+    e, w = _EFFECT.c, _WRITE.c
+    mine = (e.listing_id == listing_id, e.earliest > after, e.reference.startswith("write:"))
+    conn.execute(delete(_EFFECT).where(*mine))
+    ended = (w.listing_id == listing_id, w.open, w.state != "intended", w.intended_at > after)
+    conn.execute(update(_WRITE).where(*ended).values(open=False))
+
+
 def forget_spent(conn: Connection, bases: Mapping[int, Base]) -> None:
     """Drop effects and close writes that lie wholly before the new base of their listing."""
     if not bases:

@@ -156,7 +156,18 @@ def release(conn: Connection, inbox_id: int, *, now: Instant) -> int:
     """Put a fact that was held into the inbox once more, marked as passed by a person; return its new id."""
     held = one(conn, inbox_id)
     fact: Any = replace(held.fact, forced=True)  # type: ignore[arg-type]  # only facts that have this mark are ever held
-    return _put_new(conn, Entry(fact=fact, source=held.source), now)
+    return _put_new(conn, Entry(fact=fact, source=held.source, key=_released(inbox_id)), now)
+
+
+def _released(inbox_id: int) -> str:
+    return f"released:{inbox_id}"
+
+
+def refused_after(conn: Connection, inbox_id: int) -> str | None:
+    """Return why a fact was refused once the brake had released it; None where it was not, or is not decided yet."""
+    source = conn.execute(select(_INBOX.c.source).where(_INBOX.c.id == inbox_id)).scalar()
+    again = None if source is None else known(conn, source, _released(inbox_id))
+    return None if again is None else parked(conn, again)
 
 
 def parked(conn: Connection, inbox_id: int) -> str | None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, func, or_, select, update
 
 from syncd.core.incidents import Alternative, Finding, OpenOrder, Prevention
 from syncd.core.terms import Instant, Sku, SkuId
-from syncd.store import backorders, ledger
+from syncd.store import backorders, doubts, ledger
 from syncd.store.rows import AlertRow, BalanceRow, OrderLineRow, OrderRow, SkuRow
 from syncd.store.rows_incidents import AlternativeRow, IncidentRow
 from syncd.store.rows_waiting import ArrivalRow, ChangeRow
@@ -82,10 +82,14 @@ def dips(conn: Connection, *, before: Instant, limit: int) -> list[Dip]:
 
 
 def missing(conn: Connection, sku_id: SkuId) -> int:
-    """Return how many promised or held units of a SKU are not there, and not owed from what is to come either."""
+    """Return how many promised or held units of a SKU are not there, and not owed from what is to come either.
+
+    What only suspect sales hold may have been sold by nobody.
+    """
     b = _BALANCE.c
     query = select(func.sum(b.on_hand - b.committed - b.held)).where(b.sku_id == sku_id)
-    return max(0, -int(conn.execute(query).scalar() or 0) - backorders.owed(conn, [sku_id]).get(sku_id, 0))
+    owed = backorders.owed(conn, [sku_id]).get(sku_id, 0) + doubts.guessed(conn, sku_id)
+    return max(0, -int(conn.execute(query).scalar() or 0) - owed)
 
 
 def open_orders(conn: Connection, sku_id: SkuId) -> list[OpenOrder]:

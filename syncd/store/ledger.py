@@ -245,14 +245,6 @@ def set_balances(conn: Connection, changed: Mapping[tuple[SkuId, Location], Bala
     upsert(conn, BalanceRow, keys=("sku_id", "location"), values=rows)
 
 
-def moved_since(conn: Connection, sku_id: SkuId, location: Location, since: Instant) -> tuple[int, int, int]:
-    """Return what movements after `since` sum up to: on hand, committed, held."""
-    m = _MOVEMENT.c
-    sums = (func.coalesce(func.sum(column), 0) for column in (m.on_hand, m.committed, m.held))
-    row = conn.execute(select(*sums).where(m.sku_id == sku_id, m.location == location, m.at > since)).one()
-    return int(row[0]), int(row[1]), int(row[2])
-
-
 # --- orders ---------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, not_, or_, select, update
 
 from syncd.core.facts import AccountState
 from syncd.core.plan import Lane
@@ -255,6 +255,14 @@ def touch_seen(conn: Connection, values: Sequence[tuple[int, int, Instant]]) -> 
         change(conn, ListingRow, "id", rows)
 
 
+def closed_among(conn: Connection, account: AccountId, remote_ids: Collection[str]) -> set[ListingRef]:
+    """Return the listings of an account with one of these remote ids that nobody can buy, as far as is known."""
+    c = _LISTING.c
+    query = select(c.remote_id, c.remote_location).where(c.account == account, not_(c.active))
+    rows = conn.execute(query.where(Among(c.remote_id, "ids")), {"ids": listed(conn, remote_ids)}) if remote_ids else ()
+    return {ListingRef(remote_id=remote_id, remote_location=place) for remote_id, place in rows}
+
+
 def catalogue(
     conn: Connection, account: AccountId, infos: Sequence[ListingInfo], *, skus: Mapping[str, SkuId], now: Instant
 ) -> None:
@@ -287,14 +295,23 @@ def set_active(conn: Connection, listing_id: int, *, active: bool) -> None:
     conn.execute(update(_LISTING).where(_LISTING.c.id == listing_id).values(active=active))
 
 
+def _unseen(account: AccountId, before: Instant) -> ColumnElement[bool]:
+    c = _LISTING.c
+    return and_(c.account == account, c.vanished_at.is_(None), or_(c.catalogued_at < before, c.catalogued_at.is_(None)))
+
+
+def going(conn: Connection, account: AccountId, *, before: Instant) -> list[int]:
+    """Return the targets of listings that a finished catalogue read did not show, of those that have one."""
+    query = select(_LISTING.c.target).where(_unseen(account, before), _LISTING.c.target.is_not(None))
+    return list(conn.execute(query).scalars())
+
+
 def vanish(conn: Connection, account: AccountId, *, before: Instant, now: Instant) -> int:
     """Note listings that a finished catalogue read did not show; return how many are new.
 
     Nobody watches their numbers from now on: what was believed of them is forgotten, so that they are read first when
     they come back.
     """
-    c = _LISTING.c
-    old = and_(c.account == account, c.vanished_at.is_(None), or_(c.catalogued_at < before, c.catalogued_at.is_(None)))
     unknown = dict.fromkeys(("lane", "due_at", "target", "base", "base_from", "base_until", "low", "high"))
     gone = {"vanished_at": now, "stale": False, **unknown}
-    return conn.execute(update(_LISTING).where(old).values(**gone)).rowcount
+    return conn.execute(update(_LISTING).where(_unseen(account, before)).values(**gone)).rowcount

@@ -298,7 +298,7 @@ class SuspectRow(SQLModel, table=True):
 
 
 class DriftRow(SQLModel, table=True):
-    """Somebody else changed a number. `state`: pending, accepted, overwritten, enforced, adopted."""
+    """Somebody else changed a number. `state`: pending, accepted, overwritten, enforced, adopted, explained, paused."""
 
     __tablename__ = "drift"
     __table_args__ = (

@@ -97,7 +97,7 @@ def _history(conn: Connection, sku_id: SkuId, since: Instant | None) -> History:
         before=_before(conn, sku_id, movements),
         movements=movements,
         cut=cut,
-        sold=_sold(conn, codes, movements),
+        sold=_sold(conn, sku_id, codes, movements),
         listings=listings,
         writes=writes,
         writes_since=writes_since,
@@ -156,22 +156,26 @@ def _before(conn: Connection, sku_id: SkuId, movements: tuple[Moved, ...]) -> tu
     return int(row[0]), int(row[1]), int(row[2])
 
 
-def _sold(conn: Connection, codes: Mapping[SkuId, str], movements: Iterable[Moved]) -> dict[tuple[str, str], SoldLine]:
+def _sold(
+    conn: Connection, sku_id: SkuId, codes: Mapping[SkuId, str], movements: Iterable[Moved]
+) -> dict[tuple[str, str], SoldLine]:
     """Return the lines behind movements, found by the ids of their orders: there is no index of lines by SKU."""
     wanted: dict[str, set[str]] = {}
     for move in movements:
         pieces = line_of(move.reference).split(":") if move.committed else []
         ids = wanted.setdefault(move.source, set())
         ids.update(":".join(pieces[:end]) for end in range(1, len(pieces)))
+    made = ledger.kits(conn, codes)
+    each = {kit: sum(quantity for part, quantity in parts if part == sku_id) for kit, parts in made.items()}
     found: dict[tuple[str, str], SoldLine] = {}
     for account, ids in wanted.items():
         for some in chunks(sorted(ids)):
-            found.update(_sold_there(conn, codes, account, some))
+            found.update(_sold_there(conn, codes, each, account=account, ids=some))
     return found
 
 
 def _sold_there(
-    conn: Connection, codes: Mapping[SkuId, str], account: str, ids: list[str]
+    conn: Connection, codes: Mapping[SkuId, str], each: Mapping[SkuId, int], *, account: str, ids: list[str]
 ) -> Iterator[tuple[tuple[str, str], SoldLine]]:
     c, o = _LINE.c, _ORDER.c
     columns = (o.remote_id.label("order_id"), o.number, o.ordered_at, c.line_id, c.remote_id, c.sku_id)
@@ -185,6 +189,7 @@ def _sold_there(
             remote_id=row.remote_id,
             sku=codes[row.sku_id],
             ordered_at=row.ordered_at,
+            each=each.get(row.sku_id, 1),
         )
         yield (account, f"{row.order_id}:{row.line_id}"), line
 
@@ -228,8 +233,8 @@ def _alert(conn: Connection, code: str) -> tuple[Instant | None, Instant | None]
 def resent_writes(conn: Connection) -> dict[AccountId, int]:
     """Count by account, among the last writes, those that were accepted, not in effect when read, and sent again.
 
-    That is: the next write to the same listing has the same number and the same target, and no unit of the SKU (of a
-    kit's components) moved between the two.
+    That is: the next write to the same listing has the same number, or difference, and the same target, and no unit of
+    the SKU (of a kit's components) moved between the two.
     """
     c = _WRITE.c
     newest = int(conn.execute(select(func.max(c.id))).scalar() or 0)
@@ -245,8 +250,8 @@ def resent_writes(conn: Connection) -> dict[AccountId, int]:
 
 
 def _repeats(one: Any, two: Any) -> bool:
-    same = (one.listing_id, one.quantity, one.target) == (two.listing_id, two.quantity, two.target)
-    return same and one.state == "accepted" and one.delta is None and two.delta is None
+    alike = all(getattr(one, name) == getattr(two, name) for name in ("listing_id", "quantity", "target", "delta"))
+    return alike and one.state == "accepted"
 
 
 def _units(conn: Connection, listing_ids: Collection[int]) -> dict[int, tuple[SkuId, ...]]:

@@ -10,9 +10,8 @@ from sqlalchemy import Connection, RowMapping, Select, func, select
 
 from syncd.core.incidents import OpenOrder
 from syncd.core.terms import SECOND_US, Instant, SkuId
-from syncd.store import backorders
-from syncd.store.incidents import matches, record_of
-from syncd.store.rows import AlertRow, BalanceRow, SkuRow
+from syncd.store.incidents import matches, missing, record_of
+from syncd.store.rows import AlertRow, SkuRow
 from syncd.store.rows_incidents import AlternativeRow, IncidentRow
 from syncd.store.statements import table
 from syncd.store.views import moment, moment_or_none
@@ -23,7 +22,6 @@ MOST_ALTERNATIVES: Final = 10_000
 
 _ALERT = table(AlertRow)
 _ALTERNATIVE = table(AlternativeRow)
-_BALANCE = table(BalanceRow)
 _INCIDENT = table(IncidentRow)
 _SKU = table(SkuRow)
 _OTHER = _SKU.alias("other")
@@ -55,11 +53,12 @@ class OfferView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreventionView:
-    """The rule that would have helped: its `lesson` (`core.incidents.Lesson`), where it is set, the least value."""
+    """The rule that would have helped: its `lesson` (`core.incidents.Lesson`), where and for what, the least value."""
 
     lesson: str
     account: str
     value: int
+    sku: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +159,8 @@ def _view(row: RowMapping) -> IncidentView:
             for one in record.alternatives
         ),
         prevention=tuple(
-            PreventionView(lesson=one.lesson.value, account=one.account, value=one.value) for one in record.prevention
+            PreventionView(lesson=one.lesson.value, account=one.account, value=one.value, sku=one.sku or row["code"])
+            for one in record.prevention
         ),
     )
 
@@ -200,21 +200,17 @@ class Oversell:
 
 def oversells(conn: Connection, *, limit: int) -> list[Oversell]:
     """Return the last oversell of each SKU that had one: those that last first, then the newest."""
-    a, b = _ALERT.c, _BALANCE.c
-    units = select(func.sum(b.on_hand - b.committed - b.held)).where(b.sku_id == _SKU.c.id)
-    left = units.correlate(_SKU).scalar_subquery()
-    query = select(a.key, a.raised_at, a.cleared_at, _SKU.c.id, _SKU.c.title, left.label("left"))
+    a = _ALERT.c
+    query = select(a.key, a.raised_at, a.cleared_at, _SKU.c.id, _SKU.c.title)
     query = query.outerjoin(_SKU, _SKU.c.code == a.key).where(a.kind == "oversell")
     query = query.order_by(a.cleared_at.is_not(None), a.raised_at.desc()).limit(limit)
-    rows = conn.execute(query).all()
-    owed = backorders.owed(conn, [SkuId(row.id) for row in rows if row.id is not None])
     return [
         Oversell(
             sku=row.key,
             title=row.title or "",
             began_at=moment(row.raised_at),
             over_at=moment_or_none(row.cleared_at),
-            short=0 if row.cleared_at is not None else max(0, -int(row.left or 0) - owed.get(row.id, 0)),
+            short=0 if row.cleared_at is not None or row.id is None else missing(conn, SkuId(row.id)),
         )
-        for row in rows
+        for row in conn.execute(query).all()
     ]

@@ -225,7 +225,10 @@ def pending_drift(conn: Connection, *, limit: int) -> list[DriftView]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrakeView:
-    """A change that the brake holds: how many listings would fall to zero or rise, of how many."""
+    """A change that the brake holds: how many listings would fall to zero or rise, of how many.
+
+    `inbox_id` is the fact that is held, 0 for changed settings.
+    """
 
     id: int
     inbox_id: int

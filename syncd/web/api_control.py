@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Annotated, Final
 
 import msgspec
@@ -12,9 +11,9 @@ from sqlalchemy import Connection
 
 from syncd.core.facts import AccountFact, AccountState, BrakeFact, DriftFact, Verdict
 from syncd.core.terms import Instant
-from syncd.store import alerts, inbox, outbox
+from syncd.store import alerts, outbox
 from syncd.store.views_listings import BrakeView, DriftView, brakes, pending_drift, release_preview
-from syncd.web.api_facts import Said, submit
+from syncd.web.api_facts import Said, release, submit
 from syncd.web.api_listings import require_account
 from syncd.web.api_shape import Decided, Rows, Scope, shaped
 from syncd.web.api_wire import Answer, Fault, Handler, Route, Service, body_of
@@ -74,22 +73,13 @@ def _drift(verdict: Verdict) -> Handler:
     return post
 
 
-FOLLOW_S: Final = 5.0
-"""Longest wait for what follows from a release."""
-
-
 def _brake(verdict: Verdict) -> Handler:
     @shaped(body=Chosen, answer=Decided, accepts=(200, 202))
     async def post(service: Service, request: web.Request) -> Answer:
         """Decide what the brake holds."""
         body = await _chosen(request)
         fact = BrakeFact(ids=body.ids, verdict=verdict, actor=body.actor)
-        answer = await submit(service, fact, request_id=body.request_id)
-        # What is released enters the inbox anew, behind this fact: answer once that is decided too.
-        newest = await service.plant.store.read(inbox.newest)
-        with suppress(TimeoutError):
-            await service.plant.intake.settle(newest, timeout_s=FOLLOW_S)
-        return answer
+        return await release(service, fact, request_id=body.request_id)
 
     return post
 

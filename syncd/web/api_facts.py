@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, TypeAlias
@@ -12,10 +13,10 @@ import msgspec
 from msgspec import Meta
 from sqlalchemy import Connection
 
-from syncd.core.facts import Fact
+from syncd.core.facts import BrakeFact, Fact
 from syncd.core.terms import SECOND_US, Instant, Location
 from syncd.sdk.errors import Problem
-from syncd.store import inbox
+from syncd.store import accounts, inbox
 from syncd.store.views_listings import held_by
 from syncd.web.api_wire import Answer, Fault, Service, row_problem
 from syncd.web.plant import Plant, Receipt
@@ -24,6 +25,8 @@ SETTLE_S: Final = 30.0
 """Longest wait until a fact is decided; after it the answer says that it is pending."""
 COMMIT_S: Final = 30.0
 """Longest wait for the inbox."""
+FOLLOW_S: Final = 5.0
+"""Longest wait for what follows from a release."""
 MOST_ROWS: Final = 100_000
 MOST_UNITS: Final = 1_000_000_000
 MOST_AHEAD_US: Final = 300 * SECOND_US
@@ -96,6 +99,25 @@ def _answer(told: dict[str, Any], ended: Ended) -> Answer:
     raise Fault(409, ended.reason)
 
 
+async def release(service: Service, fact: BrakeFact, *, request_id: str | None) -> Answer:
+    """Submit a person's word on what the brake holds, and wait until what is released by it is decided.
+
+    Raises Fault 409 where that was refused after all: something it needs has changed meanwhile.
+    """
+    plant = service.plant
+    rows = await plant.store.read(lambda conn: accounts.held(conn, fact.ids))
+    answer = await submit(service, fact, request_id=request_id)
+    # What is released enters the inbox anew, behind this fact.
+    newest = await plant.store.read(inbox.newest)
+    with suppress(TimeoutError):
+        await plant.intake.settle(newest, timeout_s=FOLLOW_S)
+    refused = await plant.store.read(lambda conn: [inbox.refused_after(conn, row.inbox_id) for row in rows])
+    reasons = sorted({reason for reason in refused if reason is not None})
+    if reasons:
+        raise Fault(409, f"released, but it cannot be applied any more: {'; '.join(reasons[:3])}")
+    return answer
+
+
 async def _check_same(plant: Plant, fact: Fact, receipt: Receipt) -> None:
     """Raise Fault where a request id was used again for another change: that change would be lost without a word."""
     known = await plant.store.read(lambda conn: inbox.one(conn, receipt.inbox_id).fact)
@@ -134,6 +156,8 @@ def _how_it_ended(conn: Connection, inbox_id: int) -> Ended:
     brake = None if reason is None else held_by(conn, inbox_id)
     if brake is None:
         return Ended(reason=reason)
+    if brake.state == "released" and (refused := inbox.refused_after(conn, inbox_id)) is not None:
+        return Ended(reason=refused)
     return Ended(reason=reason, brake_id=brake.id, brake_state=brake.state)
 
 

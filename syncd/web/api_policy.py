@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -14,17 +15,20 @@ from syncd.core.exposure import FIELDS, overlay
 from syncd.core.facts import PolicyFact, PolicyRow
 from syncd.core.season import Season, in_force
 from syncd.core.terms import AccountId, Instant, Sku
+from syncd.sdk.errors import Problem
+from syncd.settings.windows import read_season
 from syncd.store import ledger, policies, seasons
 from syncd.store.views import moment
 from syncd.store.views_names import sku_kinds
-from syncd.web.api_facts import MOST_ROWS, MOST_UNITS, Code, Forceable, When, Word, instant, repeated, submit
+from syncd.web.api_facts import MOST_ROWS, MOST_UNITS, Code, Forceable, Word, repeated, submit
 from syncd.web.api_shape import Decided, shaped
 from syncd.web.api_stock import account_problems, unknown_skus
-from syncd.web.api_wire import Answer, Fault, Route, Service, bad_rows, body_of
+from syncd.web.api_wire import Answer, Fault, Route, Service, bad_rows, body_of, row_problem
 from syncd.web.plant import Plant
 
 Units = Annotated[int, Meta(ge=0, le=MOST_UNITS)]
 Percent = Annotated[int, Meta(ge=0, le=100)]
+Dated = Annotated[str, Meta(min_length=10, max_length=40)]
 Positive = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
@@ -48,14 +52,15 @@ class PolicySet(PolicyValues, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What one SKU may show on one account, or on all.
 
     With `season`, `since` and `until` it holds for that time only and ends by itself; without any value it takes the
-    season away.
+    season away, also without its dates. Each is a time with its offset, 2026-12-04T20:00+09:00, or a whole day of the
+    zone in the settings, 2026-12-04.
     """
 
     sku: Code
     account: Word | None = None
     season: Word = ""
-    since: When | None = None
-    until: When | None = None
+    since: Dated | None = None
+    until: Dated | None = None
 
 
 class PolicyBody(Forceable, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,7 +73,7 @@ class PolicyBody(Forceable, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 async def post_policy(service: Service, request: web.Request) -> Answer:
     """Set policies."""
     body = await body_of(request, PolicyBody)
-    codes = {row.sku for row in body.rows}
+    codes, zone = {row.sku for row in body.rows}, service.plant.settings.policy.zone
     kinds = await service.plant.store.read(lambda conn: sku_kinds(conn, codes))
     numbered = list(enumerate(body.rows, 1))
     named = [(n, name) for n, row in numbered for name in (row.account, row.priority) if name]
@@ -77,19 +82,38 @@ async def post_policy(service: Service, request: web.Request) -> Answer:
             *unknown_skus(((number, row.sku) for number, row in numbered), kinds),
             *account_problems(iter(named), service.plant),
             *repeated((number, (row.sku, row.account or "", row.season)) for number, row in numbered),
+            *_date_problems(numbered, zone),
         ]
     )
-    fact = PolicyFact(rows=tuple(map(_row, body.rows)), actor=body.actor, forced=body.force)
+    fact = PolicyFact(rows=tuple(_row(row, zone) for row in body.rows), actor=body.actor, forced=body.force)
     return await submit(service, fact, request_id=body.request_id)
 
 
-def _row(row: PolicySet) -> PolicyRow:
+def _date_problems(numbered: Iterable[tuple[int, PolicySet]], zone: str) -> Iterator[Problem]:
+    for number, row in numbered:
+        try:
+            _dates(row, zone)
+        except ValueError as error:
+            yield row_problem(number, str(error))
+
+
+def _dates(row: PolicySet, zone: str) -> tuple[Instant | None, Instant | None]:
+    """Return begin and end, as in the settings; raises ValueError that says what is wrong."""
+    if row.since is None and row.until is None:
+        return None, None
+    if row.since is None or row.until is None:
+        raise ValueError("a season has a begin and an end")
+    return read_season(row.since, row.until, zone=zone)
+
+
+def _row(row: PolicySet, zone: str) -> PolicyRow:
+    since, until = _dates(row, zone)
     return PolicyRow(
         sku=Sku(row.sku),
         account=AccountId(row.account) if row.account else None,
         season=row.season,
-        since=None if row.since is None else instant(row.since),
-        until=None if row.until is None else instant(row.until),
+        since=since,
+        until=until,
         **{name: getattr(row, name) for name in FIELDS},
     )
 

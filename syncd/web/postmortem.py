@@ -29,6 +29,7 @@ from syncd.web.postmortem_shapes import (
     ListingNow,
     LoserTold,
     Postmortem,
+    SafetyStock,
     WriteTold,
 )
 
@@ -288,7 +289,7 @@ def _loser(history: History, loser: Loser) -> LoserTold:
         account=sale.account,
         order=_number(sale),
         order_id="" if sale.line is None else sale.line.order_id,
-        sku=history.sku if sale.line is None else sale.line.sku,
+        sku=loser.sku,
         units=sale.units,
         lost=loser.lost,
         left=loser.left,
@@ -335,7 +336,10 @@ def _advice(found: Iterable[Incident]) -> Advice:
     causes = {loser.cause for incident in found for loser in incident.losers}
     unsold = any(not incident.losers for incident in found)
     return Advice(
-        safety_stock=smallest_safety_stock(found),
+        safety_stock=tuple(
+            SafetyStock(account=account, sku=sku, units=units)
+            for (account, sku), units in smallest_safety_stock(found).items()
+        ),
         counts="count" in causes or unsold,
         writes=bool(causes & {"write", "not_written"}),
         others=bool(causes & {"drift", "restore"}),

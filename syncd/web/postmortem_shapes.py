@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -100,14 +99,23 @@ class IncidentTold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SafetyStock:
+    """A fixed safety stock of what was sold, the SKU itself or a kit that holds it, on a channel."""
+
+    account: str
+    sku: str
+    units: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """What would have prevented it. `safety_stock` by channel is the smallest fixed one, for orders that crossed.
+    """What would have prevented it. `safety_stock` are the smallest ones, for orders that crossed.
 
     `counts`, `writes` and `others` say that a wrong count, writes that did not get through, or another writer had to do
     with it: there a safety stock is no remedy.
     """
 
-    safety_stock: Mapping[str, int]
+    safety_stock: tuple[SafetyStock, ...]
     counts: bool
     writes: bool
     others: bool

@@ -21,7 +21,7 @@ from aiohttp import web
 from adapters.memory import wire
 from adapters.memory.simulator import MemorySimulator
 from syncd.core.terms import WriteMode
-from syncd.engine.upkeep import settings_mark
+from syncd.engine.resettle import settings_mark
 from syncd.testing.sales import Order
 from syncd.testing.simulators import serve
 from tests.bench import shop

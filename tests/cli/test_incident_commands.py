@@ -32,7 +32,7 @@ async def test_incidents_are_told_and_closed(rig: Rig, shell: Shell) -> None:
     listed = (await shell.run("incidents", "list", "--state", "open")).out
     assert "orders crossed" in listed
     shown = (await shell.run("incidents", "show", str(row["id"]))).out
-    for said in ("M-1", "A safety stock of 1 on mall", "none: no ticket", "red", "First contact"):
+    for said in ("M-1", "A safety stock of 1 of A on mall", "none: no ticket", "red", "First contact"):
         assert said in shown
     closed = await shell.run("incidents", "close", str(row["id"]), "--reason", "called them")
     assert closed.out.strip() == f"Incident {row['id']} closed."

@@ -142,6 +142,26 @@ async def test_policies_are_set(rig: Rig, shell: Shell) -> None:
     assert policy == {"account": "shop", "safety_stock": 0, "safety_percent": None, "cap": 4}
 
 
+async def test_a_season_of_a_sku_has_days_of_the_shop(rig: Rig, shell: Shell) -> None:
+    """Days are whole ones of the shop's zone, wherever the command runs; a name alone takes a season away."""
+    await rig.know("A", "B")
+    set_a = ("policy", "set", "A", "--season", "ny")
+    await shell.json(*set_a, "--cap", "5", "--from", "2026-12-26", "--until", "2026-12-26")
+    (told,) = (await shell.json("policy", "show", "A"))["own"]
+    assert (told["since"], told["until"]) == ("2026-12-25T15:00:00Z", "2026-12-26T15:00:00Z")
+    rows = "sku,cap,season,since,until\nB,1,ny,2026-12-26,2026-12-27T00:00+00:00\n"
+    await shell.json("policy", "set", "--file", shell.file("p.csv", rows))
+    (told,) = (await shell.json("policy", "show", "B"))["own"]
+    assert (told["since"], told["until"]) == ("2026-12-25T15:00:00Z", "2026-12-27T00:00:00Z")
+    assert (await shell.run(*set_a, "--cap", "5")).code == 1, "only what is taken away needs no dates"
+    assert (await shell.run(*set_a, "--cap", "5", "--from", "2026-12-26")).code != 0
+    assert (await shell.run(*set_a, "--cap", "5", "--from", "2026-12-26", "--until", "tomorrow")).code == 1
+    await shell.json(*set_a)
+    (told,) = (await shell.json("policy", "show", "A"))["own"]
+    assert (told["values"], told["since"] == told["until"]) == ({}, True)
+    assert "no season xmas" in (await shell.run("policy", "set", "A", "--season", "xmas")).err
+
+
 async def test_orders_are_shown(rig: Rig, shell: Shell) -> None:
     """Orders come by filter, and one with its lines."""
     await rig.catalogue("shop", ("r1", "A"))

@@ -73,6 +73,14 @@ def stands(*rows: tuple[float, int] | tuple[float, int, dict[str, Any]]) -> list
         (3, [(1, 1), (1, 7, {"fixed": True})], (0, 3), "also where that is more than there is"),
         (10, [(1, 0), (1, 9, {"fixed": True, "most": 2})], (1, 9), "its cap does not reach it"),
         (9, [(1, 0), (1, 0), (1, 9)], (3, 3, 3), "two that have nothing share what one gives"),
+        (12, [(1, 0, {"room": 6}), (1, 0, {"room": 6})], (3, 3), "what is kept back is in nobody's part"),
+        (12, [(1, 4, {"room": 6}), (1, 4, {"room": 6})], (3, 3), "nor is it left there"),
+        (12, [(1, 1, {"room": 6}), (1, 5, {"room": 6})], (3, 3), "it is not given to who has run down"),
+        (10, [(1, 0), (1, 0, {"room": 4}), (1, 0, {"room": 4})], (6, 2, 2), "two share what both may have"),
+        (10, [(1, 0), (1, 4, {"room": 4}), (1, 0, {"room": 4})], (6, 2, 2), "one of them gives to the other alone"),
+        (10, [(1, 0, {"room": 8}), (1, 0, {"room": 5}), (9, 0, {"room": 2})], (3, 3, 2), "rooms within rooms"),
+        (10, [(1, 0), (1, 0, {"room": -3})], (10, 0), "less than no room"),
+        (10, [(1, 0), (1, 0, {"room": 5}), (0, 4, {"room": 5, "fixed": True})], (5, 1, 4), "a silent one needs room"),
     ],
 )
 def test_allotments(available: int, rows: list[Any], expected: tuple[int, ...], why: str) -> None:
@@ -88,6 +96,7 @@ def test_allotments(available: int, rows: list[Any], expected: tuple[int, ...], 
             weight=st.floats(0, 9),
             shows=st.integers(-2, 40),
             most=st.integers(0, 40),
+            room=st.none() | st.integers(-5, 60),
             fixed=st.booleans(),
             costly=st.booleans(),
         ),
@@ -99,5 +108,9 @@ def test_allotments_are_disjoint_and_stay(available: int, listings: list[Stand])
     parts = allot(available, listings)
     assert all(part >= 0 for part in parts)
     assert sum(parts) <= max(0, available)
+    for room in {x.room for x in listings if x.room is not None}:
+        mine = [n for n, x in enumerate(listings) if x.room is not None and x.room <= room]
+        silent = sum(parts[n] for n in mine if listings[n].fixed)
+        assert sum(parts[n] for n in mine) <= max(silent, room)
     reached = [replace(x, shows=part) for x, part in zip(listings, parts, strict=True)]
     assert allot(available, reached) == parts

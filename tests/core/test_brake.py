@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.core.brake import BrakeRule, Change, Trip, check, held
+from syncd.core.brake import BrakeRule, Change, Trip, check, counts, held
 
 RULE = BrakeRule(share=0.2, minimum=3, factor=10.0)
 
@@ -85,3 +85,9 @@ def test_defaults() -> None:
     assert check(changes(*[(1, 0)] * 20), listings=100, rule=BrakeRule()) is None
     assert check(changes(*[(1, 0)] * 19), listings=20, rule=BrakeRule()) is None
     assert check(changes(*[(1, 0)] * 20), listings=99, rule=BrakeRule()) == Trip(to_zero=20, raised=0, listings=99)
+
+
+@pytest.mark.parametrize(("before", "after", "expected"), [(5, 0, True), (5, 1, False), (5, 50, False), (5, 51, True)])
+def test_counts(before: int, after: int, *, expected: bool) -> None:
+    """A single change counts where it falls to zero or rises by more than the factor."""
+    assert counts(Change(before=before, after=after), RULE) is expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -70,6 +71,16 @@ def test_a_rate_without_a_known_limit_warns_of_nothing() -> None:
     """Where no limit is known the rate is shown and nobody is warned."""
     found = judge(CancelRate(name="rate", days=7, limit=None), Past(cancels=[cancel(1)], orders=[1]), now=NOW)
     assert (found.value, found.used, found.coming, found.level) == (1.0, 0.0, 0.0, Level.GOOD)
+
+
+def test_a_rate_of_a_young_ledger_warns_of_nothing() -> None:
+    """While cancels are not heard of for as long as the window is, the rate is shown and nothing follows from it."""
+    past = Past(cancels=[cancel(1), cancel(2)], orders=[10] * 7, since=NOW - 6 * DAY_US)
+    young = judge(RATE, past, now=NOW)
+    assert (young.value, young.young, young.level, caution([young])) == (2 / 70, True, Level.GOOD, 1.0)
+    grown = judge(RATE, replace(past, since=NOW - 7 * DAY_US), now=NOW)
+    assert (grown.young, grown.level, caution([grown])) == (False, Level.OVER, 4.0)
+    assert judge(RUN, past, now=NOW).level is Level.OVER
 
 
 @pytest.mark.parametrize(

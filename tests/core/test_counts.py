@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.core.counts import Since, count_posting
+from syncd.core.counts import Made, Since, count_posting, explain
 from syncd.core.facts import Counted, CountRow
 from syncd.core.ledger import MovementKind, Posting
 from syncd.core.terms import Location, Sku, SkuId
@@ -73,3 +73,27 @@ def test_first_count_opens(quantity: int, expected: int) -> None:
     assert count(quantity, balance=(0, 0, 0), opened=False) == Posting(
         reference="c", sku_id=SkuId(4), location=SHELF, kind=MovementKind.OPENING, on_hand=expected
     )
+
+
+def test_an_overruled_count_moves_nothing() -> None:
+    """A count of a moment before that of another one stands in the ledger without moving anything."""
+    row = CountRow(sku=Sku("s"), location=SHELF, quantity=0, counted_at=100)
+    found = count_posting(
+        row, sku_id=SkuId(4), reference="c", on_hand=3, committed=0, held=0, since=QUIET, opened=True, overruled=True
+    )
+    assert found == Posting(reference="c", sku_id=SkuId(4), location=SHELF, kind=MovementKind.COUNT)
+
+
+@pytest.mark.parametrize(
+    ("counts", "units", "expected"),
+    [
+        ([], -2, False),
+        ([Made(at=50, difference=-2)], -2, True),
+        ([Made(at=50, difference=-1), Made(at=60, difference=-1)], -2, True),
+        ([Made(at=50, difference=4)], 3, False),
+        ([Made(at=100, difference=4)], 3, True),
+    ],
+)
+def test_what_counts_explain(counts: list[Made], units: int, expected: bool) -> None:
+    """A count after a change by hand explains it, one that may have come before it only where both are as large."""
+    assert explain(counts, units=units, until=100) is expected

@@ -18,7 +18,7 @@ def test_a_cause_is_found(name: str) -> None:
     loser = found[-1].losers[0]
     assert (loser.cause, loser.sale.account) == (cause, "mall")
     assert [one.sale.line.number for one in loser.crossed if one.sale.line is not None] == crossed
-    assert smallest_safety_stock(found[-1:]) == stock
+    assert smallest_safety_stock(found[-1:]) == {(account, "A"): units for account, units in stock.items()}
 
 
 def refused(stock: int, *, left: int, unheard: int, wanted: int) -> bool:
@@ -30,7 +30,7 @@ def refused(stock: int, *, left: int, unheard: int, wanted: int) -> bool:
 def test_the_safety_stock_is_the_smallest(first: int, second: int) -> None:
     """The safety stock that is told would have refused the order, and one unit less would not."""
     found = incidents(story(OPENING, sold(2, "shop", first, 100, 130), sold(3, "mall", second, 110, 140)))
-    stock = smallest_safety_stock(found)["mall"]
+    stock = smallest_safety_stock(found)["mall", "A"]
     given = {"left": 3 - first, "unheard": first, "wanted": second}
     assert refused(stock, **given)
     assert not refused(stock - 1, **given)
@@ -72,3 +72,15 @@ def test_what_is_owed_makes_no_dip() -> None:
     assert (found.began_at, found.short, [x.sale.key[1] for x in found.losers]) == (at(203), 1, ["o4:1"])
     covered = replace(story(*moves, moved(5, "receive", 300, 300, on_hand=4)), backorders=(*owed, (at(300), 1)))
     assert [one.ended_at for one in incidents(covered)] == [at(300)]
+
+
+@pytest.mark.parametrize(("first", "kits"), [(1, 2), (2, 2), (3, 1), (3, 2), (4, 1)])
+def test_the_safety_stock_of_a_kit_is_in_kits(first: int, kits: int) -> None:
+    """Where an order of kits lost, the smallest safety stock that would have refused it is told, in kits."""
+    history = story(replace(OPENING, on_hand=4), sold(2, "shop", first, 100, 130), sold(3, "mall", 2 * kits, 110, 140))
+    line = replace(history.sold["mall", "o3:1"], sku="KIT", each=2)
+    found = incidents(replace(history, sold={**history.sold, ("mall", "o3:1"): line}))
+    ((place, stock),) = smallest_safety_stock(found).items()
+    assert place == ("mall", "KIT")
+    # The listing still showed all four units, as two kits.
+    assert max(0, 2 - stock) < kits <= max(0, 2 - (stock - 1))

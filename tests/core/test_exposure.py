@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.core.exposure import NORMAL_ABOVE, Policy, decay, margin, overlay, pool_target
+from syncd.core.exposure import NORMAL_ABOVE, Policy, among, decay, kept_back, margin, overlay, pool_target
 from syncd.core.facts import PolicyRow
 from syncd.core.terms import Sku
 
@@ -37,6 +37,19 @@ from syncd.core.terms import Sku
 def test_pool_target(available: int, policy: Policy, expected: int) -> None:
     """A listing shows what is available less the larger safety stock, at most its cap, at least zero."""
     assert pool_target(available, policy) == expected
+
+
+@pytest.mark.parametrize(("account", "sellers", "expected"), [("one", ["one", "two"], 3), ("two", ["one", "two"], 2)])
+def test_the_last_units_are_left_to_who_has_priority(account: str, sellers: list[str], expected: int) -> None:
+    """A listing leaves the larger of the safety stock and the units of the account that has priority."""
+    policy = Policy(safety_stock=2, priority="two", priority_units=3)
+    assert kept_back(10, among(policy, sellers), account=account) == expected
+
+
+def test_who_does_not_sell_it_has_no_priority() -> None:
+    """A priority of an account that does not sell the SKU holds nothing back, and no priority is as it was."""
+    assert kept_back(10, among(Policy(priority="two", priority_units=3), ["one"]), account="one") == 0
+    assert among(Policy(cap=4), ["one"]) == Policy(cap=4)
 
 
 def row(**fields: int | None) -> PolicyRow:
@@ -92,6 +105,27 @@ def test_large_margin_is_close_to_the_exact_one(mean: float) -> None:
 def test_margin_is_bounded(rate_per_s: float, most: int) -> None:
     """A margin never passes its limit, however fast a listing sells."""
     assert margin(rate_per_s=rate_per_s, window_s=1e3 if rate_per_s > 1e6 else 1.0, most=most) == most
+
+
+def at_most(orders: float, size: int, units: int) -> float:
+    """Return P(orders of one size each come to at most so many units)."""
+    return tail(orders, units // size)
+
+
+@pytest.mark.parametrize("orders", [0.08, 0.2, 2.5])
+@pytest.mark.parametrize("size", [1, 3, 10])
+def test_margin_counts_in_orders(orders: float, size: int) -> None:
+    """Units that come several at a time need a larger margin: it is the smallest that covers whole orders."""
+    sizes = [0.0] * (size - 1) + [1.0]
+    units = margin(rate_per_s=orders * size / 60, window_s=60.0, quantile=0.99, sizes=sizes)
+    assert at_most(orders, size, units) >= 0.99
+    assert units == 0 or at_most(orders, size, units - 1) < 0.99
+
+
+def test_margin_of_many_orders_grows_with_their_sizes() -> None:
+    """Where a great many units sell, those that come several at a time spread wider."""
+    single, threes = (margin(rate_per_s=600.0, window_s=1.0, sizes=sizes) for sizes in ((1.0,), (0.0, 0.0, 1.0)))
+    assert single < threes < 800
 
 
 def test_margin_below_the_median_stops() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.core.gate import Claim, added_by_reading, added_by_write, ceiling, room, standing, unheard_left
+from syncd.core.gate import Claim, added_by_reading, added_by_write, ceiling, room, room_within, standing, unheard_left
 from syncd.core.shown import OpenWrite, Range
 from syncd.core.terms import WriteMode
 
@@ -44,6 +44,24 @@ def test_room_is_what_no_other_claims() -> None:
     assert room(10, []) == 10
     assert room(10, [Claim(standing=2, unheard=1), Claim(standing=2, units=3)]) == 1
     assert room(3, [Claim(standing=5)]) == -2
+
+
+@pytest.mark.parametrize(
+    ("allowed", "others", "expected"),
+    [
+        (10, [], 10),
+        (10, [(10, 4), (10, 3)], 3),
+        (6, [(6, 2), (12, 7)], 3),
+        (6, [(6, 5), (12, 2)], 1),
+        (12, [(6, 5), (6, 4)], 3),
+        (4, [(4, 1), (10, 6)], 3),
+        (-2, [(10, 0)], -2),
+    ],
+)
+def test_room_is_less_where_more_is_kept_back(allowed: int, others: list[tuple[int, int]], expected: int) -> None:
+    """What is kept back from some listings stays there beside all that they claim together."""
+    claims = [(theirs, Claim(standing=units)) for theirs, units in others]
+    assert room_within(allowed, claims) == expected
 
 
 @pytest.mark.parametrize(("mode", "expected"), [(CAS, 9), (DELTA, 9), (ABSOLUTE, 5)])

@@ -103,9 +103,10 @@ COMING = (Incoming(day="2026-12-20", units=3), Incoming(day="2026-12-10", units=
 
 
 def test_only_dated_units_are_sold_early() -> None:
-    """What has no day cannot be promised."""
-    assert sellable(COMING) == 5
-    assert sellable(()) == 0
+    """What has no day cannot be promised, and on a day that is over nobody can count."""
+    assert sellable(COMING, today="2026-12-10") == 5
+    assert sellable(COMING, today="2026-12-11") == 3
+    assert sellable((), today="2026-12-10") == 0
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,21 @@ def test_only_dated_units_are_sold_early() -> None:
 )
 def test_the_day_from_which_the_next_unit_leaves(available: int, day: str) -> None:
     """Units that are promised already take the earliest days."""
-    assert ready_day(available, COMING) == day
+    assert ready_day(available, COMING, today="2026-12-01") == day
+
+
+def test_a_day_that_is_over_is_not_told() -> None:
+    """What is overdue is left out: the next unit leaves with what comes after."""
+    assert ready_day(-1, COMING, today="2026-12-11") == "2026-12-20"
+    assert ready_day(-1, COMING, today="2026-12-21") == ""
+
+
+def test_a_season_without_demand_says_nothing_of_it() -> None:
+    """Less than usual is expected though another season says nothing of it; of several that do, the most counts."""
+    quiet, cap = Season(name="ny", since=0, until=10, demand=0.3), Season(name="cap", since=0, until=10, cap=5)
+    assert expected_demand([quiet, cap], now=5) == 0.3
+    assert expected_demand([quiet, cap, SALE], now=10) == 3.0
+    assert expected_demand([quiet, cap], now=10) == 1.0
 
 
 @pytest.mark.parametrize(

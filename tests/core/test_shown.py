@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncd.core.shown import (
+    REWOUND_US,
     Base,
     Effect,
     History,
@@ -14,6 +15,7 @@ from syncd.core.shown import (
     gives_until,
     judge,
     predicted,
+    rewound,
     shown,
     spent,
 )
@@ -135,3 +137,28 @@ def test_what_is_only_possible_is_not_likely() -> None:
     """The likely number counts what certainly happened since the base, and nothing else."""
     told = history(effect(-2, 111, 120), effect(3, 111, None), writes=(OpenWrite(value=1, sent_at=100, until=105),))
     assert (shown(told).high, shown(told).likely) == (11, 8)
+
+
+def test_a_base_that_lies_ahead_is_followed_by_a_reading() -> None:
+    """After the clock was set back a reading is judged by the last base, as if it were of the hour before it."""
+    at = Span(earliest=REWOUND_US, latest=REWOUND_US + 10)
+    later = 2 * REWOUND_US
+    told = rewound(
+        History(
+            base=Base(value=7, since=later, until=later + 5),
+            effects=[
+                Effect(quantity=-1, span=Span(earliest=20, latest=30)),
+                Effect(quantity=-2, span=Span(earliest=later + 9, latest=later + 10)),
+            ],
+            writes=[OpenWrite(value=6, sent_at=later, until=later + 50), OpenWrite(value=9, sent_at=5, until=10)],
+        ),
+        at,
+    )
+    expected = Reading(
+        base=Base(value=2, since=at.earliest, until=REWOUND_US + 10),
+        missing=1,
+        surplus=0,
+        since=0,
+        until=at.latest or 0,
+    )
+    assert judge(told, value=2, at=at) == expected

@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from syncd.core.facts import PolicyFact, PolicyRow, SkuFact, SkuRow
-from syncd.core.terms import SECOND_US, Sku
+from syncd.core.terms import SECOND_US, Location, Sku
+from syncd.core.waitlist import ArrivalFact, ArrivalRow
+from syncd.engine.rules import WaitRules
 from syncd.sdk.channel import WriteMode
 from syncd.settings import PolicyDefaults
 from syncd.store import alerts, conduct, views_incidents
@@ -24,7 +26,7 @@ FAR = "2030-01-01"
 Story = Callable[[World, Double], Awaitable[None]]
 
 
-def play(path: Path, story: Story, *, skus: tuple[str, ...] = ("A-1",)) -> None:
+def play(path: Path, story: Story, *, skus: tuple[str, ...] = ("A-1",), waiting: WaitRules | None = None) -> None:
     """Tell a story in a shop with one channel that shows all that there is."""
 
     async def main() -> None:
@@ -33,18 +35,18 @@ def play(path: Path, story: Story, *, skus: tuple[str, ...] = ("A-1",)) -> None:
         for sku in skus:
             one.list(sku, 0)
         policy = PolicyDefaults(exposure="pool", raise_delay_s=2.0)
-        async with running(path / "a.db", clock, {"one": one}, policy=policy) as world:
+        async with running(path / "a.db", clock, {"one": one}, policy=policy, waiting=waiting) as world:
             await asyncio.sleep(20)
             await story(world, one)
 
     run_virtual(main)
 
 
-async def sell_early(world: World, units: int, **season: int | str) -> None:
+async def sell_early(world: World, units: int, *, day: str = FAR, **season: int | str) -> None:
     """Have units of A-1 on their way, and sell them before they are here."""
     sku_id = (await world.listing("one")).sku_id
     assert sku_id is not None
-    await world.plant.store.write(lambda conn: arrive(conn, sku_id, {FAR: units}))
+    await world.plant.store.write(lambda conn: arrive(conn, sku_id, {day: units}))
     await world.say(PolicyFact(rows=(PolicyRow(sku=Sku("A-1"), preorder=True, **season),), forced=True))  # type: ignore[arg-type]  # a table of values
     await asyncio.sleep(60)
 
@@ -151,3 +153,34 @@ def test_orders_of_kits_are_at_risk_with_their_components(quick_path: Path) -> N
         assert await world.plant.store.read(conduct.at_risk) == {"one": set(names[1:])}
 
     play(quick_path, story, skus=("A-1", "KIT"))
+
+
+def test_what_is_overdue_is_not_sold(quick_path: Path) -> None:
+    """A delivery is sold up to the end of its day; then a person is told, until it is here or put off."""
+
+    async def story(world: World, one: Double) -> None:
+        ref = next(iter(one.numbers))
+        await world.count(a_1=0)
+        await world.go()
+        await sell_early(world, 5, day="2026-09-30")
+        assert one.buy(ref, 2) is not None
+        await asyncio.sleep(60)
+        assert one.numbers[ref] == 3
+        assert await overdue(world) == []
+        await asyncio.sleep(3_600)
+        assert one.numbers[ref] == 0
+        assert await overdue(world) == ["count 1, names PO-2026-09-30 A-1"]
+        assert await oversold(world) == 0, "what was sold in time is still to come"
+        later = ArrivalRow(number="PO-2026-09-30", sku=Sku("A-1"), location=Location("main"), quantity=5, expected=FAR)
+        await world.say(ArrivalFact(source="test", rows=(later,)))
+        await asyncio.sleep(120)
+        assert one.numbers[ref] == 3
+        assert await overdue(world) == []
+
+    # It is 23:00 there when the story begins.
+    play(quick_path, story, waiting=WaitRules(zone="Atlantic/Cape_Verde"))
+
+
+async def overdue(world: World) -> list[str]:
+    """Return what is told of deliveries that are overdue."""
+    return [one.text for one in await world.plant.store.read(alerts.standing) if one.kind == "overdue"]

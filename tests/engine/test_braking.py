@@ -11,7 +11,17 @@ from typing import Any
 
 import pytest
 
-from syncd.core.facts import AccountFact, AccountState, BrakeFact, MappingFact, MappingRow, SkuFact, SkuRow, Verdict
+from syncd.core.facts import (
+    AccountFact,
+    AccountState,
+    BrakeFact,
+    DriftFact,
+    MappingFact,
+    MappingRow,
+    SkuFact,
+    SkuRow,
+    Verdict,
+)
 from syncd.core.season import Season
 from syncd.core.terms import SECOND_US, AccountId, ListingRef, Sku
 from syncd.engine.resettle import run_resettle
@@ -278,6 +288,92 @@ def test_a_season_that_ended_meanwhile_does_not_let_settings_through(quick_path:
     played(quick_path, second, policy=CAREFUL, seasons=(over,))
 
 
+def test_a_stocktake_at_the_counting_place_is_taken_for_stock(quick_path: Path) -> None:
+    """Many small hand edits where people count are no other tool, and only those are held that multiply or empty."""
+
+    async def story(world: World) -> None:
+        await opened(world)
+        one = world.doubles["one"]
+        for ref in one.numbers:
+            one.set(ref, 6, "person")
+        await asyncio.sleep(900)
+        assert (await world.plant.store.read(accounts.accounts))[ONE].state is AccountState.LIVE
+        assert {(await world.shelf(f"S-{number}")).on_hand for number in range(GOODS)} == {6}
+        for ref in one.numbers:
+            one.set(ref, 61, "person")
+        await asyncio.sleep(900)
+        found = [(await world.shelf(f"S-{number}")).on_hand for number in range(GOODS)]
+        assert (found.count(61), found.count(6)) == (4, 8)
+        assert (await world.plant.store.read(accounts.accounts))[ONE].state is AccountState.LIVE
+        assert await world.say(DriftFact(ids=(), verdict=Verdict.ACCEPT)) is None
+        assert {(await world.shelf(f"S-{number}")).on_hand for number in range(GOODS)} == {61}
+        assert not await world.plant.store.read(alerts.standing)
+
+    played(quick_path, story, drift="adopt", counting=True)
+
+
+@pytest.mark.parametrize("pause", [False, True])
+def test_a_channel_goes_on_after_another_tool_wrote_there(quick_path: Path, *, pause: bool) -> None:
+    """Released again a channel stays so: what another tool wrote before, or during a pause, is not held against it."""
+
+    async def story(world: World) -> None:
+        await opened(world)
+        one = world.doubles["one"]
+        if pause:
+            await world.say(AccountFact(account=ONE, state=AccountState.PAUSED))
+        for ref in list(one.numbers)[:6]:
+            one.set(ref, 9, "another tool")
+        await asyncio.sleep(400)
+        assert (await world.plant.store.read(accounts.accounts))[ONE].state is AccountState.PAUSED
+        if pause:
+            for ref in list(one.numbers)[6:]:
+                one.set(ref, 9, "another tool")
+        await world.go()
+        await asyncio.sleep(400)
+        assert (await world.plant.store.read(accounts.accounts))[ONE].state is AccountState.LIVE
+        assert shown(world) == [5] * GOODS
+
+    played(quick_path, story)
+
+
+def test_a_catalogue_that_lacks_many_listings_waits(quick_path: Path) -> None:
+    """Listings that are gone in mass are written on until a person says that they are gone, or they are there again."""
+
+    async def story(world: World) -> None:
+        await opened(world)
+        one, two = world.doubles["one"], world.doubles["two"]
+        offers = dict(one.skus)
+        one.skus.clear()
+        await asyncio.sleep(400)
+        (row,) = await world.plant.store.read(accounts.held)
+        assert (row.cause, row.to_zero, row.listings) == ("catalogue from one", GOODS, GOODS)
+        assert two.buy(next(iter(two.numbers)), 5) is not None
+        await asyncio.sleep(60)
+        assert shown(world) == [0, *[5] * (GOODS - 1)]
+        one.skus.update(offers)
+        await asyncio.sleep(120)
+        assert not await world.plant.store.read(accounts.held)
+        assert not await world.plant.store.read(alerts.standing)
+        one.skus.clear()
+        await asyncio.sleep(120)
+        await say_brake(world, Verdict.ACCEPT)
+        assert (await world.listing("one")).vanished
+        await asyncio.sleep(120)
+        assert not await world.plant.store.read(accounts.held)
+
+    played(quick_path, story, names=("one", "two"), catalogue_s=60.0)
+
+
+def test_a_word_on_nothing_is_refused(quick_path: Path) -> None:
+    """Who decides all that waits is told where nothing does."""
+
+    async def story(world: World) -> None:
+        assert await world.say(BrakeFact(ids=(), verdict=Verdict.ACCEPT)) == "the brake holds nothing"
+        assert await world.say(DriftFact(ids=(), verdict=Verdict.ACCEPT)) == "no hand edit waits"
+
+    played(quick_path, story)
+
+
 def test_orders_are_never_held(quick_path: Path) -> None:
     """Every listing sold out by orders falls at once, however many they are."""
 
@@ -314,7 +410,7 @@ class Forgetful(Double):
         return [Outcome(key=write.key, kind=OutcomeKind.ACCEPTED) for write in writes]
 
 
-@pytest.mark.parametrize("mode", [WriteMode.COMPARE_AND_SET, WriteMode.ABSOLUTE])
+@pytest.mark.parametrize("mode", WriteMode)
 def test_what_was_accepted_and_not_done_is_sent_again_and_counted(quick_path: Path, mode: WriteMode) -> None:
     """A number that a channel took and forgot is found by reading, sent again, and the count says how often."""
 

@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from adapters.amazon import channel as amazon
 from adapters.rakuten import channel as rakuten
-from syncd.core.conduct import CancelPoints, CancelRate, CancelRun, Level
-from syncd.core.terms import AccountId, CancelledBy
+from syncd.core.conduct import DAY_US, CancelPoints, CancelRate, CancelRun, Level
+from syncd.core.terms import SECOND_US, AccountId, CancelledBy, ListingRef
 from syncd.engine.conduct import KIND, LOOK_S
 from syncd.sdk.channel import OutcomeKind, Profile
 from syncd.sdk.features import CancelReason
 from syncd.store import actions, alerts, conduct, outbox
 from syncd.store.actions import ActionKind
+from syncd.store.rows import AccountRow
+from syncd.store.statements import table
 from tests.engine.double import Double
 from tests.engine.features import tell
 from tests.engine.world import World
@@ -51,9 +54,11 @@ class Strict(Double):
         self.place(replace(order, version=self.clock.now(), cancelled=True, lines=(line,)))
 
 
-async def open_shop(world: World) -> None:
-    """Count the SKU and release the account."""
-    await world.count(a_1=7)
+async def open_shop(world: World, units: int = 7) -> None:
+    """Count the SKU and release the account, which has been known for long."""
+    before = world.plant.clock.now() - 60 * DAY_US
+    await world.plant.store.write(lambda conn: conn.execute(update(table(AccountRow)).values(adopted_at=before)))
+    await world.count(a_1=units)
     await world.go()
     await asyncio.sleep(30)
 
@@ -160,9 +165,8 @@ def test_each_channels_own_rule_warns_once_ahead_and_lowers_what_is_risked(
             return replace(super().profile, conduct=rules)
 
     async def story(world: World, double: Strict) -> None:
-        await world.count(a_1=500)
-        await world.go()
-        await asyncio.sleep(60)
+        await open_shop(world, units=500)
+        await asyncio.sleep(30)
         names = [double.sell() for _ in range(100)]
         await asyncio.sleep(60)
         dearer = []
@@ -181,3 +185,33 @@ def test_each_channels_own_rule_warns_once_ahead_and_lowers_what_is_risked(
         assert await standing(world) == {f"one/{rules[0].name}"}
 
     tell(quick_path, Own, story)
+
+
+def test_orders_of_before_are_orders_of_the_window(quick_path: Path) -> None:
+    """In its first week a rate is of all orders of the week, and too young to warn; a test order counts for nothing."""
+
+    class Old(Strict):
+        def list(self, sku: str, units: int = 0) -> ListingRef:
+            ref = super().list(sku, 900)
+            for number in range(30):
+                name = self.order(ref, 1)
+                at = self.clock.now() - (number + 1) * 3_600 * SECOND_US
+                order = self.placed[name].order
+                line = replace(order.lines[0], shipped=1)
+                self.place(replace(order, ordered_at=at, version=at, lines=(line,), closed=True))
+            return ref
+
+    async def story(world: World, double: Strict) -> None:
+        await world.count(a_1=900)
+        await world.go()
+        await asyncio.sleep(60)
+        names = [double.sell() for _ in range(10)]
+        tested = double.placed[double.sell()].order
+        double.place(replace(tested, version=double.clock.now(), test=True))
+        await asyncio.sleep(60)
+        double.strike(names[0], CancelledBy.SELLER)
+        await asyncio.sleep(NOW_S)
+        (rate,) = (one for one in world.plant.roster[ONE].conduct.findings if one.name == "rate")  # type: ignore[union-attr]  # it was found
+        assert (rate.count, rate.total, rate.young) == (1, 40, True)
+
+    tell(quick_path, Old, story)

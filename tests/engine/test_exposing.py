@@ -230,6 +230,33 @@ def test_a_silent_channel_makes_the_others_careful_and_lets_go(tell: Callable[..
     tell(story)
 
 
+def test_what_is_not_measured_is_not_said_to_be(tell: Callable[..., Any]) -> None:
+    """While few sales of a channel were heard of its lag is its promise; what was measured is told beside it."""
+
+    async def story(world: World) -> None:
+        await world.count(a_1=1_000)
+        await world.go()
+        await asyncio.sleep(60)
+        for name, sales in (("two", 20), ("one", 2)):
+            for _ in range(sales):
+                assert buy(world, name) is not None
+                await asyncio.sleep(30)
+        await asyncio.sleep(300)
+        found = await explain(world.plant, "A-1")
+        assert found is not None
+        exposed = found.listings[0].aim and found.listings[0].aim.exposure
+        assert exposed
+        lags = {late.account: late for late in exposed.lags}
+        one, two = lags["one"], lags["two"]
+        assert (one.heard_by, one.visible_by) == ("promised", "measured")
+        assert one.heard_measured_s is None
+        assert two.heard_measured_s is not None
+        assert one.visible_measured_s is not None
+        assert one.heard_s > two.heard_measured_s
+
+    tell(story)
+
+
 @pytest.mark.parametrize("state", [AccountState.NEW, AccountState.PAUSED, AccountState.LIVE])
 def test_a_channel_that_nobody_may_write_is_not_slow(tell: Callable[..., Any], state: AccountState) -> None:
     """A fall that waits because its channel is not released, is paused, or in shadow mode hides nothing elsewhere."""
@@ -252,7 +279,7 @@ def test_a_channel_that_nobody_may_write_is_not_slow(tell: Callable[..., Any], s
         for _ in range(40):
             await asyncio.sleep(15)
             lags.add(plant.house.outlook.lag(AccountId("one")).visible_by)
-        assert lags == {Ground.MEASURED}
+        assert lags <= {Ground.MEASURED, Ground.PROMISED}
         assert [len(world.doubles[name].log) for name in others] == written
 
     tell(story)
@@ -275,6 +302,21 @@ def test_a_fall_that_waits_is_due_since_it_was_first(tell: Callable[..., Any]) -
             assert (found.target, found.due_at) == (units, first)
 
     tell(story, exposure="pool")
+
+
+def test_a_limit_that_comes_near_is_felt_at_once(tell: Callable[..., Any]) -> None:
+    """Where an oversold unit became much dearer, listings show less within a minute."""
+
+    async def story(world: World) -> None:
+        await learn(world, lines=40)
+        await world.count(a_1=40 + 4)
+        await asyncio.sleep(120)
+        before = sum(shown(world).values())
+        world.plant.house.cautions.update({AccountId(name): 100.0 for name in world.doubles})
+        await asyncio.sleep(60)
+        assert sum(shown(world).values()) < before
+
+    tell(story, policy={"loss": 5})
 
 
 def test_a_clock_that_jumps_does_no_harm(tell: Callable[..., Any]) -> None:

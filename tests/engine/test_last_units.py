@@ -12,15 +12,18 @@ import pytest
 from syncd.core.facts import (
     AccountFact,
     AccountState,
+    CatalogueFact,
     CountFact,
     CountRow,
     MoveFact,
     MoveRow,
     PolicyFact,
     PolicyRow,
+    SkuFact,
+    SkuRow,
     StockMove,
 )
-from syncd.core.terms import AccountId, Location, Sku
+from syncd.core.terms import AccountId, ListingInfo, Location, Sku
 from syncd.engine.outlook import Ground
 from syncd.engine.why import explain
 from syncd.sdk.channel import WriteMode
@@ -208,6 +211,45 @@ def test_a_page_that_was_taken_down_leaves_the_last_units_to_others(quick_path: 
         await leave(world, 2)
         assert shown(world)["one"] == 1
         assert shown(world)["two"] + shown(world)["three"] == 2
+
+    play(quick_path, story)
+
+
+def test_a_page_that_is_open_again_gets_the_last_unit_back(quick_path: Path) -> None:
+    """When a catalogue says that a page was taken down, or is open again, the last unit goes where it can sell."""
+
+    async def story(world: World) -> None:
+        await learn(world)
+        await leave(world, 1)
+        one, ref = AccountId("one"), next(iter(world.doubles["one"].numbers))
+        for active in (False, True):
+            info, now = ListingInfo(ref=ref, sku="A-1", active=active), world.plant.clock.now()
+            await world.say(CatalogueFact(account=one, listings=(info,), started_at=now))
+            await asyncio.sleep(60)
+            assert shown(world)["two"] + shown(world)["three"] == (0 if active else 1)
+        assert shown(world)["one"] == 1
+
+    play(quick_path, story)
+
+
+def test_a_unit_that_no_kit_can_take_is_shown_by_itself(quick_path: Path) -> None:
+    """The last unit of a SKU that sells best in kits of two is shown on its own pages: no kit can be made of it."""
+
+    async def story(world: World) -> None:
+        kit = world.doubles["one"].list("KIT", 0)
+        info = ListingInfo(ref=kit, sku="KIT")
+        await world.say(CatalogueFact(account=AccountId("one"), listings=(info,), started_at=0))
+        await world.say(SkuFact(rows=(SkuRow(sku=Sku("KIT"), components=((Sku("A-1"), 2),)),)))
+        await learn(world, where=("two",), lines=10)
+        for _ in range(40):
+            assert world.doubles["one"].buy(kit, 1) is not None
+            await asyncio.sleep(6)
+        await asyncio.sleep(60)
+        await leave(world, 2)
+        assert world.doubles["one"].numbers[kit] == 1
+        await leave(world, 1)
+        assert world.doubles["one"].numbers[kit] == 0
+        assert sum(shown(world).values()) == 1
 
     play(quick_path, story)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from syncd.core.brake import BrakeRule
 from syncd.core.facts import DriftFact, SeenFact, Verdict
-from syncd.core.terms import SECOND_US, AccountId, Seen
+from syncd.core.terms import SECOND_US, AccountId, Seen, Span
 from syncd.sdk.channel import WriteMode
 from syncd.store import alerts, doubts
 from syncd.testing.chance import SeededRandom
@@ -179,7 +180,7 @@ def test_many_hand_edits_wait_for_a_person(tell: Callable[..., Any]) -> None:
     """More hand edits than the brake allows are held as drift, with an alert that names the cause."""
 
     async def story(world: World) -> None:
-        object.__setattr__(world.plant.house, "brake", BrakeRule(minimum=1, share=0.2))
+        object.__setattr__(world.plant.house, "brake", BrakeRule(minimum=1, share=0.2, factor=1.1))
         put(world.doubles["one"], 10)
         await doubted(world)
         await asyncio.sleep(40)
@@ -189,5 +190,67 @@ def test_many_hand_edits_wait_for_a_person(tell: Callable[..., Any]) -> None:
         (row,) = await world.plant.store.read(doubts.pending_drift)
         await world.say(DriftFact(ids=(row.id,), verdict=Verdict.ACCEPT))
         assert (await world.shelf("A-1")).on_hand == 10
+        assert await world.plant.store.read(alerts.standing) == []
 
     tell(story, **ADOPT)
+
+
+@pytest.mark.parametrize("changes", [ADOPT, {"hand_edit_days": 14}], ids=["adopt", "enforce"])
+def test_an_order_that_is_cancelled_before_it_is_told_explains_what_was_missing(
+    tell: Callable[..., Any], changes: dict[str, object]
+) -> None:
+    """Units that were missing, and put back with a cancel before the order was told of, are neither drift nor lost."""
+
+    async def story(world: World) -> None:
+        one = world.doubles["one"]
+        name = one.buy(next(iter(one.numbers)), 2)
+        assert name is not None
+        one.placed[name].told_at = world.plant.clock.now() + 3_600 * SECOND_US
+        async with asyncio.timeout(400):
+            while not (await world.shelf("A-1")).held:
+                await asyncio.sleep(1)
+        await asyncio.sleep(5)
+        one.cancel(name, restore=True)
+        one.placed[name].told_at = world.plant.clock.now()
+        await asyncio.sleep(1_000)
+        shelf = await world.shelf("A-1")
+        assert (shelf.on_hand, shelf.committed, shelf.held) == (7, 0, 0)
+        assert list(one.numbers.values()) == [7]
+        assert not await world.plant.store.read(doubts.pending_drift)
+
+    tell(story, **changes)
+
+
+def test_what_is_taken_off_by_hand_on_two_channels_is_no_oversell(quick_path: Path) -> None:
+    """A good that a shop stops selling on two channels by hand is held twice, but oversold only by real orders."""
+
+    async def main() -> None:
+        clock = loop_running().clock
+        doubles = {
+            name: Double(mode=WriteMode.COMPARE_AND_SET, clock=clock, dice=SeededRandom(3), lateness_s=300.0)
+            for name in ("one", "two")
+        }
+        for double in doubles.values():
+            double.list("A-1", 7)
+        async with running(quick_path / "a.db", clock, doubles) as world:
+            await asyncio.sleep(20)
+            await world.count(a_1=7)
+            await world.go()
+            await asyncio.sleep(400)
+            for double in doubles.values():
+                double.set(next(iter(double.numbers)), 0, "person")
+            async with asyncio.timeout(400):
+                while (await world.shelf("A-1")).available >= 0:
+                    await asyncio.sleep(1)
+            await asyncio.sleep(100)
+            assert await world.plant.store.read(alerts.standing) == []
+            for name, double in doubles.items():
+                placed = double.placed[double.order(next(iter(double.numbers)), 4 if name == "one" else 7)]
+                placed.told_at = clock.now()
+                line = replace(placed.order.lines[0], take=Span(earliest=0, latest=None))
+                placed.order = replace(placed.order, lines=(line,))
+            await asyncio.sleep(30)
+            (alert,) = await world.plant.store.read(alerts.standing)
+            assert (alert.kind, alert.text) == ("oversell", "sku A-1, units 4")
+
+    run_virtual(main)

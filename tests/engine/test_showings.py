@@ -199,6 +199,37 @@ def test_a_page_whose_closing_had_no_certain_end_is_opened_when_units_come(quick
     run_virtual(main)
 
 
+def test_a_page_that_we_may_have_closed_is_ours(quick_path: Path) -> None:
+    """A page that is not for sale after a call of unknown end is not taken for one that a person took down."""
+
+    async def main() -> None:
+        clock = loop_running().clock
+        front = Lossy(mode=CAS, clock=clock, dice=SeededRandom(1), lateness_s=10.0)
+        front.beside = []
+        ref = front.list("A-1", 0)
+        policy = PolicyDefaults(exposure="pool", hide=True, raise_delay_s=2.0)
+        async with running(quick_path / "a.db", clock, {"one": front}, policy=policy) as world:
+            await asyncio.sleep(20)
+            await world.count(a_1=1)
+            await world.go()
+            await asyncio.sleep(60)
+            front.lost = 1
+            assert front.buy(ref, 1) is not None
+            while front.lost:
+                await asyncio.sleep(1)
+            number = (await world.listing("one")).id
+            await world.plant.store.write(lambda conn: listings.set_active(conn, number, active=False))
+            await world.count(a_1=2)
+            await world.count(a_1=1)
+            await asyncio.sleep(600)
+            assert front.beside[1:] == [("visible", ref, False)]
+            await world.count(a_1=2)
+            await asyncio.sleep(60)
+            assert front.beside[2:] == [("visible", ref, True)]
+
+    run_virtual(main)
+
+
 def test_a_refused_call_leaves_a_page_of_which_it_is_known_what_it_shows(quick_path: Path) -> None:
     """A call that certainly had no effect leaves nothing to send once the wish is again what is there."""
 

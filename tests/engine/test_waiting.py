@@ -31,8 +31,9 @@ from syncd.core.waitlist import (
     WaitFact,
     WaitRow,
 )
-from syncd.engine.promising import announce, today
+from syncd.engine.promising import announce
 from syncd.engine.rules import WaitRules
+from syncd.engine.timing import today
 from syncd.engine.work import Work
 from syncd.sdk.channel import WriteMode
 from syncd.sdk.desk import DeskProfile

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from syncd.core.facts import AccountFact, AccountState, PolicyFact, PolicyRow, SkuFact, SkuRow
-from syncd.core.terms import AccountId, Sku, WriteMode
+from syncd.core.facts import AccountFact, AccountState, CountFact, CountRow, PolicyFact, PolicyRow, SkuFact, SkuRow
+from syncd.core.terms import AccountId, ListingRef, Location, Sku, WriteMode
 from syncd.engine.why import explain
 from syncd.engine.whys import ListingWhy
 from syncd.store import listings
@@ -49,7 +51,7 @@ def agree(one: ListingWhy, due_at: int | None, now: int, seen: Counter[str]) -> 
     assert one.next is not None
     assert one.aim.target == one.target
     if one.target is not None:
-        steps = one.aim.available - one.aim.kept_back - one.aim.capped - one.aim.elsewhere
+        steps = one.aim.available - one.aim.kept_back - one.aim.capped - one.aim.elsewhere - one.aim.split
         assert max(0, steps) == one.target
     if not one.in_flight and (due_at is None or due_at > now):
         same = one.next.lane == one.lane
@@ -151,5 +153,50 @@ def test_an_unknown_sku_is_not_explained(quick_path: Path) -> None:
             told = await explain(world.plant, "A-1", "two")
             assert told is not None
             assert told.listings == ()
+
+    run_virtual(story)
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"safety_stock": 5}, {"cap": 5}, {"share": 50}, {"exposure": "allotment", "safety_stock": 5}]
+)
+def test_one_number_of_two_locations_is_told_as_one(quick_path: Path, values: Mapping[str, Any]) -> None:
+    """Listings at two locations of a channel have one safety stock and one limit; the steps lead to each number."""
+
+    async def story() -> None:
+        clock = loop_running().clock
+        doubles = {
+            name: Double(mode=WriteMode.COMPARE_AND_SET, clock=clock, dice=SeededRandom(seed))
+            for seed, name in enumerate(("one", "two"))
+        }
+        for place in ("L1", "L2"):
+            ref = ListingRef(remote_id="a-1", remote_location=place)
+            doubles["one"].skus[ref], doubles["one"].numbers[ref] = "A-1", 0
+            doubles["one"].past[ref] = deque([(0, 0)])
+        doubles["two"].list("A-1", 0)
+        places = {"L1": Location("main"), "L2": Location("shop")}
+        async with running(
+            quick_path / "a.db", clock, doubles, locations=("main", "shop"), location_map=places
+        ) as world:
+            await asyncio.sleep(20)
+            now = clock.now()
+            rows = tuple(
+                CountRow(sku=Sku("A-1"), location=place, quantity=10, counted_at=now) for place in places.values()
+            )
+            assert await world.say(CountFact(source="test", reference="1", rows=rows)) is None
+            assert await world.say(PolicyFact(rows=(PolicyRow(sku=Sku("A-1"), **values),))) is None
+            await world.go()
+            await asyncio.sleep(60)
+            told = await explain(world.plant, "A-1")
+        assert told is not None
+        aims = [one.aim for one in told.listings if one.aim is not None]
+        for aim in aims:
+            steps = (aim.available, -aim.kept_back, -aim.capped, -aim.elsewhere, -aim.split)
+            assert sum(steps) == aim.target
+            assert max(steps[1:]) <= 0
+            assert aim.available == 20
+        assert sum(aim.exposure.share for aim in aims if aim.exposure is not None) == pytest.approx(1.0)
+        if "safety_stock" in values:
+            assert [aim.kept_back for aim in aims] == [5, 5, 5]
 
     run_virtual(story)

@@ -104,6 +104,20 @@ async def test_the_brake_holds_and_a_person_releases(braked: tuple[Rig, Api]) ->
     assert (await api.get("/stock/A"))[1]["stock"]["on_hand"] == 0
 
 
+async def test_a_release_that_is_refused_says_so(braked: tuple[Rig, Api]) -> None:
+    """What is released and cannot be applied any more is no success, and neither is a release of nothing."""
+    _, api = braked
+    assert (await api.post("/stock/count", {"rows": [{"sku": "A", "quantity": 0}]}))[1]["held"]
+    await api.post("/skus", {"rows": [{"sku": "P"}]})
+    await api.post("/stock/count", {"rows": [{"sku": "A", "quantity": 0}], "force": True})
+    kit = {"rows": [{"sku": "A", "components": [{"sku": "P", "quantity": 1}]}], "force": True}
+    assert (await api.post("/skus", kit))[0] == 200
+    status, told = await api.post("/brake/release", {"all": True})
+    assert (status, "a kit has no stock of its own" in told["error"]["message"]) == (409, True)
+    status, told = await api.post("/brake/release", {"all": True})
+    assert (status, told["error"]["message"]) == (409, "the brake holds nothing")
+
+
 async def test_a_person_refuses_what_the_brake_holds(braked: tuple[Rig, Api]) -> None:
     """A held change that is refused takes no effect, and whoever repeats it is told."""
     _, api = braked

@@ -114,7 +114,7 @@ async def test_an_oversell_that_lasts_becomes_one_incident(either: Rig) -> None:
     assert [(one.account, one.order, one.lost, one.units, one.told) for one in view.losers] == [
         ("mall", "M-1", 1, 2, "untold")
     ]
-    assert [(one.lesson, one.account, one.value) for one in view.prevention] == [("safety_stock", "mall", 2)]
+    assert [(x.lesson, x.account, x.value, x.sku) for x in view.prevention] == [("safety_stock", "mall", 2, "A")]
     events = await either.plant.store.read(lambda conn: outbox.waiting(conn, "mqtt", after_id=0, limit=99))
     told = [msgspec.json.decode(event.body) for event in events if event.type == "incident"]
     assert told == [{"incident": view.id, "sku": "A", "cause": "crossed", "short": 1}]

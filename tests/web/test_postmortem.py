@@ -33,7 +33,7 @@ def test_the_timeline_is_in_order_and_says_what_it_lacks() -> None:
     assert set(told.missing) == {"readings", "writes", "movements"}
     assert told.advice is not None
     assert told.advice.writes
-    assert told.advice.safety_stock == {}
+    assert told.advice.safety_stock == ()
     assert postmortem(history, account="shop").incidents == ()
     assert len(postmortem(history, since=at(250)).entries) == 1
 
@@ -75,7 +75,7 @@ async def test_an_oversell_is_told_by_sku_and_by_order(rig: Rig, api: Api) -> No
     (loser,) = incident["losers"]
     assert (loser["order"], loser["units"], loser["lost"], loser["left"], loser["cause"]) == ("M-1", 2, 1, 1, "lag")
     assert [(one["order"], one["units"]) for one in loser["crossed"]] == [("S-1", 2)]
-    assert of_sku["skus"][0]["advice"]["safety_stock"] == {"mall": 2}
+    assert of_sku["skus"][0]["advice"]["safety_stock"] == [{"account": "mall", "sku": "A", "units": 2}]
     assert [row["listing"] for row in of_sku["skus"][0]["listings"]] == ["m1", "s1", "s2"]
     sale = next(entry for entry in of_sku["skus"][0]["entries"] if entry["what"] == "commit")
     assert (sale["account"], sale["order"], sale["detail"], sale["units"]) == ("shop", "S-1", "KIT", -2)
@@ -86,6 +86,19 @@ async def test_an_oversell_is_told_by_sku_and_by_order(rig: Rig, api: Api) -> No
         assert told["order"].endswith(name[-3:])
     calm = (await api.get("/postmortem/B"))[1]["skus"][0]
     assert (calm["incidents"], calm["advice"], calm["available"]) == ([], None, 1)
+
+
+async def test_the_advice_for_a_kit_is_of_the_kit(rig: Rig, api: Api) -> None:
+    """An order of kits that lost is advised against by the kit's own safety stock, which its listing obeys."""
+    await rig.know("A", KIT={"A": 2})
+    await rig.catalogue("shop", ("s1", "A"))
+    await rig.catalogue("mall", ("m2", "KIT"))
+    await rig.count(A=4)
+    rig.clock.instant += 100 * SECOND_US
+    await rig.order("shop", "S-1", ("s1", "A", 3), ordered_at=rig.clock.instant)
+    await rig.order("mall", "M-1", ("m2", "KIT", 2), ordered_at=rig.clock.instant + SECOND_US)
+    _, told = await api.get("/postmortem/A")
+    assert told["skus"][0]["advice"]["safety_stock"] == [{"account": "mall", "sku": "KIT", "units": 1}]
 
 
 async def test_what_is_not_there_has_no_post_mortem(rig: Rig, api: Api) -> None:

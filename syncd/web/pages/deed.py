@@ -55,8 +55,6 @@ class Deed:
     danger: bool = False
     reason: bool = False
     """A reason may be given."""
-    follows: bool = False
-    """Something else enters the inbox behind it, and is waited for too."""
 
 
 def word_of(given: str, kind: Any) -> str:

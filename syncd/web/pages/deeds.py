@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -15,13 +14,12 @@ from aiohttp import web
 
 from syncd.core.facts import AccountFact, AccountState, BrakeFact, CountFact, CountRow, DriftFact, Fact, Verdict
 from syncd.core.terms import Sku
-from syncd.store import inbox
 from syncd.store.incidents import close as close_incident
 from syncd.store.views_incidents import incident
 from syncd.store.views_listings import brakes, pending_drift, release_preview
 from syncd.store.views_sku import sku_detail
-from syncd.web.api_control import FOLLOW_S, MOST_DRIFT
-from syncd.web.api_facts import MOST_UNITS, RequestId, Word, locations_of, submit
+from syncd.web.api_control import MOST_DRIFT
+from syncd.web.api_facts import MOST_UNITS, RequestId, Word, locations_of, release, submit
 from syncd.web.api_listings import require_account
 from syncd.web.api_wire import Fault
 from syncd.web.pages.cancelling import CANCELLING
@@ -65,11 +63,10 @@ async def _done(frame: Frame, ask: Ask, deed: Deed, fields: Mapping[str, str], r
 
 async def _submitted(frame: Frame, deed: Deed, fact: Fact, request_id: str) -> str:
     """Return a key of the words, below `said`, for how it ended."""
-    answer = await submit(frame.service, fact, request_id=request_id)
-    if deed.follows:
-        newest = await frame.plant.store.read(inbox.newest)
-        with suppress(TimeoutError):
-            await frame.plant.intake.settle(newest, timeout_s=FOLLOW_S)
+    if isinstance(fact, BrakeFact):
+        answer = await release(frame.service, fact, request_id=request_id)
+    else:
+        answer = await submit(frame.service, fact, request_id=request_id)
     if answer.body.get("held"):
         return "held"
     return "pending" if answer.body.get("pending") else deed.verb
@@ -226,7 +223,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
         Deed(verb="pause", api=_PAUSE, danger=True, find=_find_account, fact=_account_fact(AccountState.PAUSED),
              reason=True),
         Deed(verb="brake-release", api=("POST", "/brake/release"), danger=True, find=_find_brake,
-             fact=_brake_fact(Verdict.ACCEPT), follows=True),
+             fact=_brake_fact(Verdict.ACCEPT)),
         Deed(verb="brake-refuse", api=("POST", "/brake/refuse"), find=_find_brake, fact=_brake_fact(Verdict.REFUSE)),
         Deed(verb="drift-accept", api=("POST", "/drift/accept"), find=_find_drift, fact=_drift_fact(Verdict.ACCEPT)),
         Deed(verb="drift-overwrite", api=("POST", "/drift/overwrite"), danger=True, find=_find_drift,
