@@ -258,7 +258,8 @@ def _next(plan: Plan, aim: int, *, now: Instant, raised_at: Instant) -> Aimed:
     assert plan.base is not None, "it is certain"  # noqa: S101  (our own invariant)
     value = max(0, plan.base)
     if value < aim:
-        return (aim, value, value, _RAISE, plan.due_at if plan.lane == _RAISE else raised_at, plan.id)
+        waits = plan.lane == _RAISE and plan.due_at is not None and (plan.attempts > 1 or plan.due_at < raised_at)
+        return (aim, value, value, _RAISE, plan.due_at if waits else raised_at, plan.id)
     if value > aim:
         due_at = fall_at(plan.lane, plan.due_at, attempts=plan.attempts, now=now)
         return (aim, value, value, _FALL if aim else _ZERO, due_at, plan.id)

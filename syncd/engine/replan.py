@@ -130,7 +130,7 @@ def view_of(
         parked=bool(listing.parked),
         vanished=listing.vanished,
         gives_until=shown.gives_until((e for e in effects if not e.maybe), now=now) if effects else None,
-        raise_at=listing.due_at if listing.lane == Lane.RAISE else None,
+        raise_at=_raise_at(listing, rules, now),
         read_at=listing.seen_at,
         last_open=last,
         settled_at=max(x.write.until for x in writes) + rules.staleness_us if writes else None,
@@ -139,6 +139,17 @@ def view_of(
         ceiling=None if limit is None else limit[0],
         ceiling_at=None if limit is None else limit[1],
     )
+
+
+def _raise_at(listing: Listing, rules: Rules, now: Instant) -> Instant | None:
+    """Return when a raise that waits is due, None where none waits.
+
+    What it waited for may be over by what is decided now, as a margin is that a delivery outweighs: one that was not
+    refused waits from now on as long as a new one at most.
+    """
+    if listing.lane != Lane.RAISE or listing.due_at is None:
+        return None
+    return listing.due_at if listing.attempts > 1 else min(listing.due_at, now + rules.pace.raise_us)
 
 
 def margin_of(listing: Listing, rules: Rules, mark: Instant | None, now: Instant, *, book: Book) -> int:

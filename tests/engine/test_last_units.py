@@ -23,7 +23,7 @@ from syncd.core.facts import (
     SkuRow,
     StockMove,
 )
-from syncd.core.terms import AccountId, ListingInfo, Location, Sku
+from syncd.core.terms import SECOND_US, AccountId, ListingInfo, Location, Sku
 from syncd.engine.outlook import Ground
 from syncd.engine.why import explain
 from syncd.sdk.channel import WriteMode
@@ -281,3 +281,32 @@ async def count_places(world: World, **units: int) -> None:
         for place, number in units.items()
     )
     assert await world.say(CountFact(source="test", reference=world.plant.uuid(), rows=rows, forced=True)) is None
+
+
+def test_a_delivery_ends_the_wait_of_a_margin(quick_path: Path) -> None:
+    """What an absolute channel keeps hidden for sales that were not read is no reason to wait once much more came."""
+
+    async def main() -> None:
+        clock = loop_running().clock
+        double = Double(mode=WriteMode.ABSOLUTE, clock=clock, dice=SeededRandom(1), lateness_s=20.0)
+        double.list("A-1", 0, "page-0")
+        policy = PolicyDefaults(raise_delay_s=2.0, exposure="pool")
+        async with running(quick_path / "a.db", clock, {"one": double}, policy=policy) as world:
+            await asyncio.sleep(20)
+            await world.count(a_1=40)
+            await world.go()
+            await asyncio.sleep(100)
+            (page,) = double.numbers
+            for _ in range(40):
+                if double.buy(page, 1) is not None:
+                    await asyncio.sleep(1)
+            await asyncio.sleep(100)
+            await leave(world, 2)
+            listing = await world.listing("one")
+            assert listing.target == 2
+            assert listing.due_at is not None
+            assert listing.due_at > clock.now() + 60 * SECOND_US, "it waits for its margin"
+            await receive(world, 60)
+            assert double.numbers[page] > 40
+
+    run_virtual(main)
