@@ -17,34 +17,22 @@ class Missing:
     units: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restored:
-    """Units of an order that the channel put back on its listing, at `earliest` or later."""
-
-    earliest: Instant
-    units: int
-
-
-def explained(
-    take: Span, units: int, missing: Sequence[Missing], *, restored: Sequence[Restored] = ()
-) -> tuple[int, ...]:
+def explained(take: Span, units: int, missing: Sequence[Missing]) -> tuple[int, ...]:
     """Return how many units of each suspect sale an order of so many explains, that was taken in `take`.
 
-    Only those count that may be the same sale. Where it may be several the order goes to the one that ends first: that
-    is let go first, and later orders may still explain the others. Units that may have been put back before a suspect
-    sale was read do not explain it: they were there again, so others are missing.
+    Only those count that may be the same sale. Where it may be several the order goes to those with which it has most
+    time in common, the later first: an order that is told late then finds its own.
     """
     parts = [0] * len(missing)
-    used = 0
-    for place in sorted(range(len(missing)), key=lambda place: (missing[place].until, missing[place].since)):
-        one = missing[place]
-        if _meets(take, one):
-            back = sum(give.units for give in restored if give.earliest <= one.until)
-            parts[place] = max(0, min(units - back - used, one.units))
-            used += parts[place]
+    by_fit = sorted(range(len(missing)), key=lambda place: (-_common(take, missing[place]), -missing[place].since))
+    for place in by_fit:
+        if _common(take, missing[place]) >= 0:
+            parts[place] = max(0, min(units, missing[place].units))
+            units -= parts[place]
     return tuple(parts)
 
 
-def _meets(take: Span, one: Missing) -> bool:
-    """Say whether something taken in `take` may be missing in this span."""
-    return take.earliest <= one.until and (take.latest is None or take.latest >= one.since)
+def _common(take: Span, one: Missing) -> int:
+    """Return how much time two spans have in common; below zero where none."""
+    latest = one.until if take.latest is None else min(take.latest, one.until)
+    return latest - max(take.earliest, one.since)

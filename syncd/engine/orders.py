@@ -10,7 +10,7 @@ import msgspec
 
 from syncd.core.ledger import Comparison, MovementKind, Posting, Standing, compare
 from syncd.core.shown import Effect, spent
-from syncd.core.suspects import Missing, Restored, explained
+from syncd.core.suspects import Missing, explained
 from syncd.core.terms import AccountId, CancelledBy, Give, OrderLine, OrderSnapshot, SkuId, Span
 from syncd.engine import adopting, drifting, offer_effects, offers
 from syncd.engine.demand import Sold
@@ -221,34 +221,30 @@ def _note_demand(work: Work, account: AccountId, order: OrderSnapshot, shelf: Or
 
 
 def _consume(work: Work, account: AccountId, posting: Posting, line: OrderLine | None) -> None:
-    """Let an order that may lie in the span of a suspect sale consume its hold."""
+    """Let an order that may lie in the span of a suspect sale consume its hold.
+
+    Units that the channel gives back by itself explain none: they are there again, so others are missing.
+    """
     take = None if line is None else line.take
+    left = posting.committed if line is None else posting.committed * _kept_share(line) // max(1, line.quantity)
     rules = work.house.rules.get(account)
     adopts = rules is not None and rules.adopts
-    if line is None or take is None or not (work.present.suspects or adopts):
+    if take is None or left <= 0 or not (work.present.suspects or adopts):
         return
     skew = 0 if rules is None else rules.skew_us
     found = _open_suspects(work, account, posting.sku_id)
     wide = Span(earliest=take.earliest - skew, latest=None if take.latest is None else take.latest + skew)
-    parts = explained(
-        wide,
-        posting.committed,
-        [Missing(since=x.since, until=x.until, units=x.remaining) for x in found],
-        restored=_restored(posting, line),
-    )
+    parts = explained(wide, left, [Missing(since=x.since, until=x.until, units=x.remaining) for x in found])
     for suspect, used in zip(found, parts, strict=True):
         if used:
             lift(work, suspect, used, cause=f"order {posting.reference}")
-    if adopts and posting.committed > sum(parts):
-        adopting.told(work, account, posting.sku_id, wide, orders=posting.committed - sum(parts))
+    if adopts and left > sum(parts):
+        adopting.told(work, account, posting.sku_id, wide, orders=left - sum(parts))
 
 
-def _restored(posting: Posting, line: OrderLine) -> list[Restored]:
-    """Return what the channel gives back of a line, in units of the posting: of a kit it is its components."""
-    lines = max(1, line.quantity)
-    return [
-        Restored(earliest=give.span.earliest, units=give.quantity * posting.committed // lines) for give in line.gives
-    ]
+def _kept_share(line: OrderLine) -> int:
+    """Return the units of a line that the channel does not give back."""
+    return max(0, line.quantity - sum(give.quantity for give in line.gives))
 
 
 def lift(work: Work, suspect: Suspect, units: int, *, cause: str) -> None:

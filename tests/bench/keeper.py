@@ -13,7 +13,7 @@ from syncd.core import shown as belief
 from syncd.core.exposure import decay, margin
 from syncd.core.plan import Idle, Lane, Look, Pace, Send, Step, View, Wait, decide
 from syncd.core.shown import Base, Effect, History, OpenWrite, Reading
-from syncd.core.suspects import Missing, Restored, explained
+from syncd.core.suspects import Missing, explained
 from syncd.core.terms import SECOND_US, Instant, OutcomeKind, Span, WriteMode
 from tests.bench.bazaar import Market, Order, Timeline
 
@@ -161,10 +161,8 @@ class Keeper:
         kept.demand = decay(kept.demand, units=order.quantity, elapsed_s=elapsed)
         kept.demand_at = max(order.at, kept.demand_at)
         missing = [Missing(since=x.since, until=x.until, units=x.units) for x in kept.suspects]
-        give = None if order.lives(self.line.now) else kept.market.given(order)
-        restored = [] if give is None else [Restored(earliest=give.earliest, units=order.quantity)]
-        parts = explained(span, order.quantity, missing, restored=restored)
-        for suspect, used in zip(kept.suspects, parts, strict=True):
+        back = not order.lives(self.line.now) and kept.market.given(order) is not None
+        for suspect, used in zip(kept.suspects, explained(span, 0 if back else order.quantity, missing), strict=True):
             suspect.units -= used
 
     def passed(self, kept: Kept) -> Instant:

@@ -195,32 +195,6 @@ def test_many_hand_edits_wait_for_a_person(tell: Callable[..., Any]) -> None:
     tell(story, **ADOPT)
 
 
-@pytest.mark.parametrize("changes", [ADOPT, {"hand_edit_days": 14}], ids=["adopt", "enforce"])
-def test_an_order_that_is_cancelled_before_it_is_told_explains_what_was_missing(
-    tell: Callable[..., Any], changes: dict[str, object]
-) -> None:
-    """Units that were missing, and put back with a cancel before the order was told of, are neither drift nor lost."""
-
-    async def story(world: World) -> None:
-        one = world.doubles["one"]
-        name = one.buy(next(iter(one.numbers)), 2)
-        assert name is not None
-        one.placed[name].told_at = world.plant.clock.now() + 3_600 * SECOND_US
-        async with asyncio.timeout(400):
-            while not (await world.shelf("A-1")).held:
-                await asyncio.sleep(1)
-        await asyncio.sleep(5)
-        one.cancel(name, restore=True)
-        one.placed[name].told_at = world.plant.clock.now()
-        await asyncio.sleep(1_000)
-        shelf = await world.shelf("A-1")
-        assert (shelf.on_hand, shelf.committed, shelf.held) == (7, 0, 0)
-        assert list(one.numbers.values()) == [7]
-        assert not await world.plant.store.read(doubts.pending_drift)
-
-    tell(story, **changes)
-
-
 def test_what_is_taken_off_by_hand_on_two_channels_is_no_oversell(quick_path: Path) -> None:
     """A good that a shop stops selling on two channels by hand is held twice, but oversold only by real orders."""
 
