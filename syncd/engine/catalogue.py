@@ -19,8 +19,10 @@ def lost(conn: Connection, fact: CatalogueFact, *, rule: BrakeRule) -> Trip | No
 
     An answer that lacks them by a fault of the channel would end all writes there, while they can still be bought.
     """
+    if not fact.finished or fact.forced:
+        return None
     known = accounts.accounts(conn).get(fact.account)
-    if not fact.finished or fact.forced or known is None or known.state is not AccountState.LIVE:
+    if known is None or known.state is not AccountState.LIVE:
         return None
     gone = listings.going(conn, fact.account, before=fact.started_at)
     return weighed(conn, [Change(before=target, after=0) for target in gone], rule=rule, account=fact.account)

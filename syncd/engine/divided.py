@@ -18,9 +18,13 @@ from syncd.store.listings import Listing
 
 def divided(work: Work, ids: Collection[SkuId]) -> set[SkuId]:
     """Return which of these SKUs have allotments, by their own policy or by one that sells the same units."""
-    parts = {part for sku_id in ids for part, _ in _parts(work, sku_id)}
+    usual = any(work.policy(name).exposure is Exposure.ALLOTMENT for name in work.house.rules)
+    if not usual and not _has_own(work):
+        return set()
+    parts = {part for sku_id in ids for part, _ in work.parts_of(sku_id)}
     if work.kits:
-        _load_sellers(work, parts)
+        # Where allotments are usual any kit may divide the units, else few do.
+        work.load_skus(parts if usual else policies.kits_with_allotments(work.conn, parts, now=work.now))
     sellers: dict[SkuId, set[SkuId]] = defaultdict(set)
     for part in parts:
         sellers[part].add(part)
@@ -35,7 +39,7 @@ def divided(work: Work, ids: Collection[SkuId]) -> set[SkuId]:
     work.keep(listings.of_skus(work.conn, asking.difference(ids), known=work.listings))
     found = {x.sku_id for x in work.listings.values() if x.sku_id in asking and allots(work, x)}
     promised = {part for part in parts if not found.isdisjoint(sellers[part])}
-    return {sku_id for sku_id in ids if any(part in promised for part, _ in _parts(work, sku_id))}
+    return {sku_id for sku_id in ids if any(part in promised for part, _ in work.parts_of(sku_id))}
 
 
 def allots(work: Work, listing: Listing) -> bool:
@@ -50,16 +54,10 @@ def parts_of_kits(work: Work, ids: Iterable[SkuId]) -> set[SkuId]:
     return {part for sku_id in ids for part, _ in work.kits.get(sku_id, ())}
 
 
-def _parts(work: Work, sku_id: SkuId) -> tuple[tuple[SkuId, int], ...]:
-    return tuple(work.kits.get(sku_id) or ((sku_id, 1),))
-
-
-def _load_sellers(work: Work, parts: Collection[SkuId]) -> None:
-    """Have the kits that may divide the units of these SKUs: all where allotments are usual, else few or none."""
-    if any(work.policy(name).exposure is Exposure.ALLOTMENT for name in work.house.rules):
-        work.load_skus(parts)
-    elif work.present.policies or work.present.seasons:
-        work.load_skus(policies.kits_with_allotments(work.conn, parts, now=work.now))
+def _has_own(work: Work) -> bool:
+    """Say whether any SKU has a policy of its own: stored, or set by what is being decided."""
+    stored = work.present.policies or work.present.seasons
+    return stored or any(work.policies.values()) or any(work.seasons.values())
 
 
 def _may_allot(work: Work, sku_id: SkuId) -> bool:

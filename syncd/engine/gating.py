@@ -39,7 +39,7 @@ class Gate:
         assert listing.sku_id is not None, "only a mapped listing has an allotment"  # noqa: S101  (our own invariant)
         work = self._work
         work.load_skus((listing.sku_id,))
-        parts = work.kits.get(listing.sku_id) or ((listing.sku_id, 1),)
+        parts = work.parts_of(listing.sku_id)
         found: list[int] = []
         waits: list[Instant] = []
         # Units of which nobody has a part of its own are promised to nobody: they bound no allotment.

@@ -206,8 +206,9 @@ class Lookout:
         changed: dict[AccountId, Lag] = {}
         for name, account in plant.roster.items():
             usual = lags.knowledge_s(name, SHARE), lags.visible_s(name, SHARE)
-            known = (_ground(lags.measured_s(name, stages, SHARE)) for stages in (KNOWLEDGE, (Stage.FALL,)))
-            found = lag_now(account, signs[name], usual=usual, grounds=(next(known), next(known)), now=now)
+            measured = lags.measured_s(name, KNOWLEDGE, SHARE), lags.measured_s(name, (Stage.FALL,), SHARE)
+            grounds = _ground(measured[0]), _ground(measured[1])
+            found = lag_now(account, signs[name], usual=usual, grounds=grounds, now=now)
             if is_other(outlook.lag(name), found):
                 changed[name] = found
         states = {name: sign.state for name, sign in signs.items()}

@@ -213,7 +213,7 @@ def _note_demand(work: Work, account: AccountId, order: OrderSnapshot, shelf: Or
     for line in order.lines:
         sku_id = shelf.sku_of(account, line)
         if sku_id is not None and line.quantity > 0:
-            parts = work.kits.get(sku_id) or ((sku_id, 1),)
+            parts = work.parts_of(sku_id)
             open_ = all(sum(b.available for b in work.shelf(part).values()) > 0 for part, _ in parts)
             lines.append((sku_id, line.quantity, open_))
     if lines:

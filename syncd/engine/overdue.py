@@ -50,7 +50,7 @@ class OverdueWatch:
             await plant.store.write(lambda conn: alerts.clear_alert(conn, kind=KIND, key="arrivals", now=now))
         else:
             values: dict[str, str | int] = {"count": len(names), "names": ", ".join(names[:NAMED])}
-            text = ", ".join(f"{name} {value}" for name, value in values.items())
+            text = alerts.text_of(values)
             await plant.store.write(
                 lambda conn: alerts.renew_alert(conn, kind=KIND, key="arrivals", text=text, now=now, values=values)
             )

@@ -15,7 +15,7 @@ from syncd.core.exposure import Exposure, Policy, among, pool_target
 from syncd.core.facts import AccountState
 from syncd.core.plan import Lane
 from syncd.core.terms import UNPLACED, AccountId, Instant, Location, SkuId
-from syncd.engine.replan import fall_at
+from syncd.engine.replan import fall_at, raise_at
 from syncd.engine.rooms import load_policies, policy_of
 from syncd.engine.slots import Page, Slot, adaptive, has_plenty, loss_of, state_of
 from syncd.engine.work import Work
@@ -258,8 +258,8 @@ def _next(plan: Plan, aim: int, *, now: Instant, raised_at: Instant) -> Aimed:
     assert plan.base is not None, "it is certain"  # noqa: S101  (our own invariant)
     value = max(0, plan.base)
     if value < aim:
-        waits = plan.lane == _RAISE and plan.due_at is not None and (plan.attempts > 1 or plan.due_at < raised_at)
-        return (aim, value, value, _RAISE, plan.due_at if waits else raised_at, plan.id)
+        waits = raise_at(plan.lane, plan.due_at, attempts=plan.attempts, fresh=raised_at)
+        return (aim, value, value, _RAISE, raised_at if waits is None else waits, plan.id)
     if value > aim:
         due_at = fall_at(plan.lane, plan.due_at, attempts=plan.attempts, now=now)
         return (aim, value, value, _FALL if aim else _ZERO, due_at, plan.id)

@@ -130,7 +130,7 @@ def view_of(
         parked=bool(listing.parked),
         vanished=listing.vanished,
         gives_until=shown.gives_until((e for e in effects if not e.maybe), now=now) if effects else None,
-        raise_at=_raise_at(listing, rules, now),
+        raise_at=raise_at(listing.lane, listing.due_at, attempts=listing.attempts, fresh=now + rules.pace.raise_us),
         read_at=listing.seen_at,
         last_open=last,
         settled_at=max(x.write.until for x in writes) + rules.staleness_us if writes else None,
@@ -139,17 +139,6 @@ def view_of(
         ceiling=None if limit is None else limit[0],
         ceiling_at=None if limit is None else limit[1],
     )
-
-
-def _raise_at(listing: Listing, rules: Rules, now: Instant) -> Instant | None:
-    """Return when a raise that waits is due, None where none waits.
-
-    What it waited for may be over by what is decided now, as a margin is that a delivery outweighs: one that was not
-    refused waits from now on as long as a new one at most.
-    """
-    if listing.lane != Lane.RAISE or listing.due_at is None:
-        return None
-    return listing.due_at if listing.attempts > 1 else min(listing.due_at, now + rules.pace.raise_us)
 
 
 def margin_of(listing: Listing, rules: Rules, mark: Instant | None, now: Instant, *, book: Book) -> int:
@@ -204,6 +193,17 @@ def fall_at(lane: int | None, due_at: Instant | None, *, attempts: int, now: Ins
     """
     at = retry_at(attempts, now)
     return min(at, due_at) if attempts <= 1 and lane in _FALLS and due_at is not None else at
+
+
+def raise_at(lane: int | None, due_at: Instant | None, *, attempts: int, fresh: Instant) -> Instant | None:
+    """Return when a raise that waits is due, None where none waits; `fresh` is when one that is new now would be.
+
+    What it waited for may be over by what is decided now, as a margin is that a delivery outweighs: one that was not
+    refused waits from now on as long as a new one at most.
+    """
+    if lane != Lane.RAISE or due_at is None:
+        return None
+    return due_at if attempts > 1 else min(due_at, fresh)
 
 
 def _refused_at(listing: Listing, lane: Lane, now: Instant) -> Instant:

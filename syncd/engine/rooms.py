@@ -57,7 +57,7 @@ class Rooms:
 
 def coming(work: Work, sku_id: SkuId) -> int:
     """Return how many units of a SKU, or of a kit, are on their way with a date."""
-    parts = work.kits.get(sku_id) or ((sku_id, 1),)
+    parts = work.parts_of(sku_id)
     missing = [part for part, _ in parts if part not in work.incoming]
     if missing:
         found = arrivals.incoming(work.conn, missing)

@@ -39,7 +39,7 @@ def _asks(policy: Policy) -> bool:
 def _wanted(work: Work, sku_id: SkuId, slot: Slot, aim: int | None, *, closable: bool) -> Showing:
     policy, rules, day = slot.policy, slot.rules, ""
     if rules.days and policy.preorder and coming(work, sku_id):
-        parts = work.kits.get(sku_id) or ((sku_id, 1),)
+        parts = work.parts_of(sku_id)
         days = (
             ready_day(available_at(work, part, work.shelf(part)) // units, work.incoming[part], today=today_of(work))
             for part, units in parts

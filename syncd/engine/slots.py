@@ -150,7 +150,7 @@ class Forecast:
 def relatives(work: Work, sku_id: SkuId) -> dict[SkuId, float]:
     """Return what else is made of the same units, with how many units of this SKU one unit of it takes."""
     found: dict[SkuId, float] = {}
-    for part, mine in work.kits.get(sku_id) or ((sku_id, 1),):
+    for part, mine in work.parts_of(sku_id):
         if part != sku_id:
             found[part] = max(found.get(part, 0.0), 1.0 / mine)
         for kit, parts in work.kits.items():
@@ -193,7 +193,7 @@ def forecast(work: Work, sku_id: SkuId) -> Forecast:
 
 def _everywhere(work: Work, sku_id: SkuId) -> set[Location]:
     """Return every place that has something of a SKU or of what it is made of."""
-    parts = [part for part, _ in work.kits.get(sku_id) or ((sku_id, 1),)]
+    parts = [part for part, _ in work.parts_of(sku_id)]
     work.load_shelves(parts)
     return {place for part in parts for place in work.shelf(part)}
 

@@ -32,7 +32,7 @@ def retarget(work: Work) -> None:
     work.load_skus(work.touched)
     affected = set(work.touched)
     affected.update(kit for kit, parts in work.kits.items() if any(part in work.touched for part, _ in parts))
-    parts_of = {part for sku in affected for part, _ in work.kits.get(sku, ((sku, 1),))}
+    parts_of = {part for sku in affected for part, _ in work.parts_of(sku)}
     work.load_shelves(parts_of)
     work.load_opened(parts_of)
     load_policies(work, affected)

@@ -98,7 +98,7 @@ def explained(
     work.touch(known.sku_id)
     retarget(work)
     work.stirred.clear()  # each listing is judged alone, after what is stored of it was noted
-    parts = work.kits.get(known.sku_id) or ((known.sku_id, 1),)
+    parts = work.parts_of(known.sku_id)
     opened = opened_among(conn, [part for part, _ in parts])
     trial = _Trial(work, roster=roster, sku_id=known.sku_id, counted=all(part in opened for part, _ in parts))
     mine = [x for x in work.listings.values() if x.sku_id == known.sku_id and account in ("", x.account)]

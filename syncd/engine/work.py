@@ -182,6 +182,10 @@ class Work:
         wanted = set(fresh).union(kits, (part for parts in kits.values() for part, _ in parts)).difference(self.skus)
         self.skus.update(ledger.skus_by_id(self.conn, wanted))
 
+    def parts_of(self, sku_id: SkuId) -> Sequence[tuple[SkuId, int]]:
+        """Return what a SKU is made of, with the units of each; what is no kit is made of itself."""
+        return self.kits.get(sku_id) or ((sku_id, 1),)
+
     def shelf(self, sku_id: SkuId) -> Shelf:
         """Return the balances of a SKU by location."""
         if sku_id not in self._shelves:
@@ -360,7 +364,7 @@ class Work:
         if alarm.values is None:
             alerts.clear_alert(self.conn, kind=alarm.kind, key=alarm.key, now=self.now)
         else:
-            text = ", ".join(f"{name} {value}" for name, value in alarm.values.items())
+            text = alerts.text_of(alarm.values)
             alerts.raise_alert(self.conn, kind=alarm.kind, key=alarm.key, text=text, values=alarm.values, now=self.now)
 
     @property

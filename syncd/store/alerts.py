@@ -101,6 +101,11 @@ def raise_alert(
     return True
 
 
+def text_of(values: Mapping[str, str | int]) -> str:
+    """Return the text of an alert that says its values and no more."""
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
 def renew_alert(
     conn: Connection, *, kind: str, key: str, text: str, now: Instant, values: Mapping[str, str | int]
 ) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from syncd.core.facts import PolicyFact, PolicyRow
-from syncd.core.terms import Sku
+from syncd.core.terms import ListingRef, Sku
 from syncd.engine.why import explain
 from syncd.sdk.channel import Outcome, OutcomeKind, WriteMode
 from syncd.sdk.errors import TransientError
@@ -169,8 +169,8 @@ class Lossy(Shopfront):
         return ends
 
 
-def test_a_page_whose_closing_had_no_certain_end_is_opened_when_units_come(quick_path: Path) -> None:
-    """What a lost answer did to a page is not guessed: the wish of now is sent, also where it is that of before."""
+def closed_unsure(path: Path, story: Callable[[World, Lossy, ListingRef], Awaitable[None]]) -> None:
+    """Run a story from where the last unit was sold, and the answer to the closing of its page got lost."""
 
     async def main() -> None:
         clock = loop_running().clock
@@ -178,7 +178,7 @@ def test_a_page_whose_closing_had_no_certain_end_is_opened_when_units_come(quick
         front.beside = []
         ref = front.list("A-1", 0)
         policy = PolicyDefaults(exposure="pool", hide=True, raise_delay_s=2.0)
-        async with running(quick_path / "a.db", clock, {"one": front}, policy=policy) as world:
+        async with running(path / "a.db", clock, {"one": front}, policy=policy) as world:
             await asyncio.sleep(20)
             await world.count(a_1=1)
             await world.go()
@@ -187,47 +187,42 @@ def test_a_page_whose_closing_had_no_certain_end_is_opened_when_units_come(quick
             assert front.buy(ref, 1) is not None
             while front.lost:
                 await asyncio.sleep(1)
-            assert front.beside == [("visible", ref, False)]
-            await world.count(a_1=11)
-            await asyncio.sleep(1)
-            assert await beside(world) == ["beside"]
-            await asyncio.sleep(600)
-            assert front.beside[1:] == [("visible", ref, True)]
-            assert await beside(world) == []
-            assert (await world.listing("one")).active
+            await story(world, front, ref)
 
     run_virtual(main)
+
+
+def test_a_page_whose_closing_had_no_certain_end_is_opened_when_units_come(quick_path: Path) -> None:
+    """What a lost answer did to a page is not guessed: the wish of now is sent, also where it is that of before."""
+
+    async def story(world: World, front: Lossy, ref: ListingRef) -> None:
+        assert front.beside == [("visible", ref, False)]
+        await world.count(a_1=11)
+        await asyncio.sleep(1)
+        assert await beside(world) == ["beside"]
+        await asyncio.sleep(600)
+        assert front.beside[1:] == [("visible", ref, True)]
+        assert await beside(world) == []
+        assert (await world.listing("one")).active
+
+    closed_unsure(quick_path, story)
 
 
 def test_a_page_that_we_may_have_closed_is_ours(quick_path: Path) -> None:
     """A page that is not for sale after a call of unknown end is not taken for one that a person took down."""
 
-    async def main() -> None:
-        clock = loop_running().clock
-        front = Lossy(mode=CAS, clock=clock, dice=SeededRandom(1), lateness_s=10.0)
-        front.beside = []
-        ref = front.list("A-1", 0)
-        policy = PolicyDefaults(exposure="pool", hide=True, raise_delay_s=2.0)
-        async with running(quick_path / "a.db", clock, {"one": front}, policy=policy) as world:
-            await asyncio.sleep(20)
-            await world.count(a_1=1)
-            await world.go()
-            await asyncio.sleep(60)
-            front.lost = 1
-            assert front.buy(ref, 1) is not None
-            while front.lost:
-                await asyncio.sleep(1)
-            number = (await world.listing("one")).id
-            await world.plant.store.write(lambda conn: listings.set_active(conn, number, active=False))
-            await world.count(a_1=2)
-            await world.count(a_1=1)
-            await asyncio.sleep(600)
-            assert front.beside[1:] == [("visible", ref, False)]
-            await world.count(a_1=2)
-            await asyncio.sleep(60)
-            assert front.beside[2:] == [("visible", ref, True)]
+    async def story(world: World, front: Lossy, ref: ListingRef) -> None:
+        number = (await world.listing("one")).id
+        await world.plant.store.write(lambda conn: listings.set_active(conn, number, active=False))
+        await world.count(a_1=2)
+        await world.count(a_1=1)
+        await asyncio.sleep(600)
+        assert front.beside[1:] == [("visible", ref, False)]
+        await world.count(a_1=2)
+        await asyncio.sleep(60)
+        assert front.beside[2:] == [("visible", ref, True)]
 
-    run_virtual(main)
+    closed_unsure(quick_path, story)
 
 
 def test_a_refused_call_leaves_a_page_of_which_it_is_known_what_it_shows(quick_path: Path) -> None:

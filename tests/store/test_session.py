@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -134,23 +134,28 @@ async def test_works_keep_their_order(store: Store) -> None:
     assert await store.read(keys) == [f"{n:04}" for n in range(700)]
 
 
-async def test_urgent_works_go_first_and_alone(store_url: str) -> None:
-    """Works for which somebody outside waits overtake the others and share no transaction with them."""
+async def order_of(url: str, works: Sequence[tuple[str, Turn]]) -> list[str]:
+    """Queue works behind a gate; return the order in which they ran, each with the number of its transaction."""
     order: list[str] = []
     gate = Gate()
 
     def noting(name: str) -> Work:
         return lambda conn: order.append(f"{name}:{store.stats.commits}")
 
-    async with opened(store_url, StoppedClock()) as store, asyncio.TaskGroup() as group:
+    async with opened(url, StoppedClock()) as store, asyncio.TaskGroup() as group:
         group.create_task(outcome(store, gate))
         await gate.held()
-        for name in ("a", "b"):
-            group.create_task(store.write(noting(name)))
-            group.create_task(store.write(noting(name.upper()), turn=Turn.URGENT))
+        for name, turn in works:
+            group.create_task(store.write(noting(name), turn=turn))
         await asyncio.sleep(0)
         gate.opened.set()
-    assert order == ["A:1", "B:1", "a:2", "b:2"]
+    return order
+
+
+async def test_urgent_works_go_first_and_alone(store_url: str) -> None:
+    """Works for which somebody outside waits overtake the others and share no transaction with them."""
+    works = [("a", Turn.USUAL), ("A", Turn.URGENT), ("b", Turn.USUAL), ("B", Turn.URGENT)]
+    assert await order_of(store_url, works) == ["A:1", "B:1", "a:2", "b:2"]
 
 
 async def test_urgent_works_do_not_starve_the_others(store: Store) -> None:
@@ -172,21 +177,8 @@ async def test_urgent_works_do_not_starve_the_others(store: Store) -> None:
 
 async def test_patient_works_go_last_and_alone(store_url: str) -> None:
     """Works that nobody waits for let all others go first, each in a transaction of its own."""
-    order: list[str] = []
-    gate = Gate()
-
-    def noting(name: str) -> Work:
-        return lambda conn: order.append(f"{name}:{store.stats.commits}")
-
-    async with opened(store_url, StoppedClock()) as store, asyncio.TaskGroup() as group:
-        group.create_task(outcome(store, gate))
-        await gate.held()
-        for name in ("a", "b"):
-            group.create_task(store.write(noting(f"{name} last"), turn=Turn.PATIENT))
-            group.create_task(store.write(noting(name)))
-        await asyncio.sleep(0)
-        gate.opened.set()
-    assert order == ["a:0", "b:0", "a last:1", "b last:2"]
+    works = [("a last", Turn.PATIENT), ("a", Turn.USUAL), ("b last", Turn.PATIENT), ("b", Turn.USUAL)]
+    assert await order_of(store_url, works) == ["a:0", "b:0", "a last:1", "b last:2"]
 
 
 async def test_who_was_served_and_asks_again_goes_before_a_patient_work(
